@@ -1,0 +1,1 @@
+"""The books: ledger, closings, exports, archive, reconciliation, figures (INV-11)."""

@@ -1,0 +1,200 @@
+"""Compares the provider, the books, the invoices and the services, every hour (INV-11, INV-12).
+
+The provider is asked by an operation; what it lists is compared there, and only the differences are kept. They wait in
+the staff's queue until the next comparison no longer finds them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils.translation import gettext_lazy as _
+
+from invoicing import gateways
+from invoicing.accounting import ledger, reconciling_rules
+from invoicing.accounting.reconciling_rules import ChargeFact, Difference, DocumentFact, Facts, OrderFact, PaymentFact
+from invoicing.models import (
+    Invoice,
+    InvoiceKind,
+    MoneyDifference,
+    Order,
+    OrderState,
+    Payment,
+    PaymentState,
+    Posting,
+    Refund,
+    Settlement,
+    Subscription,
+    SubscriptionState,
+)
+from invoicing.paying import payment_rules
+from invoicing.subscribing import kinds
+from panel.core import due, live, operations
+from panel.core.due import SweepReport
+from panel.core.models import Operation
+
+LOOK_BACK = timedelta(days=62)
+SETTLING = timedelta(hours=1)  # what is younger may still be under way
+
+
+def gather(charges: Sequence[ChargeFact] | None, *, since: datetime, until: datetime) -> Facts:
+    """What is compared: everything from `since` to `until`, each kind of row in a fixed number of queries."""
+    return Facts(
+        charges=charges, payments=_payments(charges or (), since, until), booked=_booked(since, until),
+        documents=_documents(since, until), orders=_orders(since, until),
+    )  # fmt: skip
+
+
+def _payments(charges: Sequence[ChargeFact], since: datetime, until: datetime) -> list[PaymentFact]:
+    """Payments of the time, those that the provider's charges name, and those of which a refund was never sent."""
+    named = Q(reference__in=[one.payment for one in charges]) | Q(provider_ref__in=[one.ref for one in charges])
+    sent, asked = Q(refunds__state__in=("pending", "succeeded")), ~Q(refunds__state="failed")
+    unsent = Refund.objects.filter(state="new", created_at__lte=until)
+    stuck = Q(refunds__state="new", refunds__created_at__lte=until)
+    known = Q(created_at__gte=since) | named | Q(pk__in=unsent.values("payment"))
+    rows = Payment.objects.filter(known).annotate(
+        sent=Sum("refunds__amount_cents", filter=sent), asked=Sum("refunds__amount_cents", filter=asked),
+        stuck=Sum("refunds__amount_cents", filter=stuck),
+    )  # fmt: skip
+    return [
+        PaymentFact(
+            row.reference, row.provider_ref or "", row.state == PaymentState.SUCCEEDED, row.amount_cents,
+            row.sent or 0, row.asked or 0, row.stuck or 0, row.created_at > until,
+            at_provider=row.provider != payment_rules.OWN,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _booked(since: datetime, until: datetime) -> dict[str, int]:
+    """Cents of each payment's entry; of payments that began in the same time."""
+    began = Payment.objects.filter(created_at__range=(since, until)).values("reference")
+    unknown = ~Exists(Payment.objects.filter(reference=OuterRef("entry__ref")))
+    booked_then = Q(entry__booked_at__range=(since, until)) & unknown
+    rows = Posting.objects.filter(
+        Q(entry__ref__in=began) | booked_then,
+        entry__kind="payment",
+        ledger_account__code__in=(ledger.CLEARING, ledger.BANK),
+    )
+    return dict(rows.order_by().values("entry__ref").annotate(sum=Sum("cents")).values_list("entry__ref", "sum"))
+
+
+def _documents(since: datetime, until: datetime) -> list[DocumentFact]:
+    rows = list(Invoice.objects.filter(issued_at__range=(since, until)))
+    booked: dict[tuple[str, str], int] = {}
+    asked = Posting.objects.filter(
+        entry__kind__in=InvoiceKind.values, entry__ref__in=[row.number for row in rows],
+        ledger_account__code=ledger.CUSTOMERS,
+    )  # fmt: skip
+    for kind, ref, cents in asked.values_list("entry__kind", "entry__ref", "cents"):
+        booked[kind, ref] = booked.get((kind, ref), 0) + cents
+    settled = dict(
+        Settlement.objects.filter(invoice__in=rows).exclude(means="credit_note").order_by().values("invoice_id")
+        .annotate(sum=Sum("cents")).values_list("invoice_id", "sum")
+    )  # fmt: skip
+    return [
+        DocumentFact(
+            row.number, row.total_cents * (-1 if row.kind == InvoiceKind.CREDIT_NOTE else 1),
+            booked.get((row.kind, row.number)), row.paid_cents, settled.get(row.pk, 0),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _orders(since: datetime, until: datetime) -> list[OrderFact]:
+    """Orders with whether they were paid and whether what they became is there."""
+    running = [SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED]
+    began: QuerySet[Subscription] = Subscription.objects.filter(order__placed_at__range=(since, until))
+    there = {row.order_id: _delivered(row) for row in began.filter(state__in=running)}
+    ended = set(began.exclude(state__in=running).values_list("order_id", flat=True))
+    rows = Order.objects.filter(placed_at__range=(since, until)).exclude(pk__in=ended)
+    return [
+        OrderFact(row.reference, row.state == OrderState.PAID, there.get(row.pk, False))
+        for row in rows
+        if row.state == OrderState.PAID or row.pk in there
+    ]
+
+
+def _delivered(row: Subscription) -> bool:
+    return kinds.get(row.service_kind).progress(row).ready
+
+
+def compare(charges: Sequence[ChargeFact] | None, *, now: datetime) -> list[Difference]:
+    """Every difference as of `now`, in the order of its kind."""
+    facts = gather(charges, since=now - LOOK_BACK, until=now - SETTLING)
+    return reconciling_rules.differences(facts)
+
+
+@transaction.atomic
+def keep(found: Sequence[Difference], *, now: datetime) -> None:
+    """Write down what was found: new ones open, known ones seen again, gone ones resolved."""
+    for one in found:
+        row, _new = MoneyDifference.objects.get_or_create(
+            kind=one.kind, ref=one.ref[:120], resolved_at=None, defaults={"first_seen": now, "last_seen": now}
+        )
+        row.last_seen, row.expected_cents, row.found_cents = now, one.expected, one.found
+        row.save(update_fields=["last_seen", "expected_cents", "found_cents"])
+    names = {(one.kind, one.ref[:120]) for one in found}
+    for row in MoneyDifference.objects.filter(resolved_at=None):
+        if (row.kind, row.ref) not in names:
+            row.resolved_at = now
+            row.save(update_fields=["resolved_at"])
+    live.publish(["staff"], "invoicing.compared", {"open": len(found)})
+
+
+@transaction.atomic
+def ask(because: str, *, now: datetime) -> Operation:
+    """Compare now, once for each `because`."""
+    return operations.enqueue(Compare.kind, key=f"compare:{because}", now=now)
+
+
+@due.sweep("invoicing.compare", every_seconds=3600)
+def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
+    """Have everything compared, once an hour."""
+    if dry_run:
+        return SweepReport(would=["compare the provider, the books, the invoices and the services"])
+    ask(f"{now:%Y-%m-%dT%H}", now=now)
+    return SweepReport(done=1)
+
+
+@operations.register
+class Compare(operations.Handler):
+    """Reads what the provider collected and compares; it changes nothing there, so repeating it is harmless."""
+
+    kind = "payments.compare"
+    label = _("Compare the provider with the books")
+    max_attempts = 3  # the next hour asks again
+    kept = timedelta(days=30)
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        charges = [
+            ChargeFact(one.ref, one.state == "succeeded", one.amount_cents, one.refunded_cents,
+                       one.metadata.get("payment", ""))
+            for one in gateways.get().list_payments(now - LOOK_BACK)
+        ]  # fmt: skip
+        return {"compared": len(charges), "differences": [asdict(one) for one in compare(charges, now=now)]}
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        keep([Difference(**one) for one in result["differences"]], now=now)
+
+
+def open_ones() -> QuerySet[MoneyDifference]:
+    """What staff must look at, oldest first."""
+    return MoneyDifference.objects.filter(resolved_at=None).order_by("first_seen", "pk")
+
+
+def last_run() -> Operation | None:
+    """The newest comparison, whatever became of it."""
+    return Operation.objects.filter(kind=Compare.kind).order_by("-pk").first()
+
+
+def things(rows: Sequence[MoneyDifference]) -> dict[str, Any]:
+    """What the differences are about, by their reference, in three queries."""
+    refs = [row.ref for row in rows]
+    found: dict[str, Any] = {row.reference: row for row in Payment.objects.filter(reference__in=refs)}
+    found |= {row.number: row for row in Invoice.objects.filter(number__in=refs)}
+    found |= {row.reference: row for row in Order.objects.filter(reference__in=refs)}
+    return found

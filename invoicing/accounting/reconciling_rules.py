@@ -1,0 +1,167 @@
+"""The same money seen four times (INV-11, INV-12): at the provider, in the books, on the invoices, in the services.
+
+Facts in, differences out. Pure. What is only just under way is no difference yet: the caller leaves it out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from panel.core.money import Cents
+
+CHARGE_WITHOUT_PAYMENT = "charge_without_payment"
+CHARGE_NOT_RECORDED = "charge_not_recorded"
+PAYMENT_WITHOUT_CHARGE = "payment_without_charge"
+AMOUNT_DIFFERS = "amount_differs"
+REFUND_DIFFERS = "refund_differs"
+PAYMENT_NOT_BOOKED = "payment_not_booked"
+BOOKED_WITHOUT_PAYMENT = "booked_without_payment"
+DOCUMENT_NOT_BOOKED = "document_not_booked"
+SETTLEMENT_DIFFERS = "settlement_differs"
+PAID_UNPROVISIONED = "paid_unprovisioned"
+PROVISIONED_UNPAID = "provisioned_unpaid"
+KINDS = (
+    CHARGE_WITHOUT_PAYMENT, CHARGE_NOT_RECORDED, PAYMENT_WITHOUT_CHARGE, AMOUNT_DIFFERS, REFUND_DIFFERS,
+    PAYMENT_NOT_BOOKED, BOOKED_WITHOUT_PAYMENT, DOCUMENT_NOT_BOOKED, SETTLEMENT_DIFFERS, PAID_UNPROVISIONED,
+    PROVISIONED_UNPAID,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`ref` names the thing; what we expected and what was found, in cents, where the difference is one of amounts."""
+
+    kind: str
+    ref: str
+    expected: Cents | None = None
+    found: Cents | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFact:
+    """A payment at the provider; `payment` is our reference that it carries, if any."""
+
+    ref: str
+    succeeded: bool
+    cents: Cents
+    refunded: Cents = 0
+    payment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFact:
+    """A payment here; `refunds_sent` at least are refunded at the provider, `refunds_asked` at most; `refunds_stuck`
+    were decided long ago and never sent. A `young` one may still be under way: it is known, but not judged. Not
+    `at_provider`: collected by a file of our own."""
+
+    reference: str
+    provider_ref: str
+    succeeded: bool
+    cents: Cents
+    refunds_sent: Cents = 0
+    refunds_asked: Cents = 0
+    refunds_stuck: Cents = 0
+    young: bool = False
+    at_provider: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFact:
+    """An invoice or credit note; `booked` is what its entry asks of the customer (None: no entry)."""
+
+    number: str
+    cents: Cents
+    booked: Cents | None
+    paid: Cents = 0
+    settled: Cents = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFact:
+    """An order; `delivered`: what it paid for is there."""
+
+    reference: str
+    paid: bool
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is compared; `booked`: cents of each payment's entry, by the payment's reference."""
+
+    charges: Iterable[ChargeFact] | None = None
+    payments: Iterable[PaymentFact] = ()
+    booked: Mapping[str, Cents] = field(default_factory=dict)
+    documents: Iterable[DocumentFact] = ()
+    orders: Iterable[OrderFact] = ()
+
+
+def differences(facts: Facts) -> list[Difference]:
+    """Each difference, named; none on a healthy day. `charges` None: the provider was not asked."""
+    payments = list(facts.payments)
+    found = [] if facts.charges is None else _gateway(list(facts.charges), payments)
+    stuck = [
+        Difference(REFUND_DIFFERS, payment.reference, payment.refunds_stuck, 0)
+        for payment in payments
+        if payment.refunds_stuck
+    ]
+    return found + stuck + _books(payments, facts.booked) + _documents(facts.documents) + _services(facts.orders)
+
+
+def _gateway(charges: list[ChargeFact], payments: list[PaymentFact]) -> list[Difference]:
+    known = {payment.reference: payment for payment in payments}
+    known |= {payment.provider_ref: payment for payment in payments if payment.provider_ref}
+    there = {charge.ref for charge in charges if charge.succeeded}
+    found = []
+    for charge in charges:
+        payment = known.get(charge.ref) or known.get(charge.payment)
+        if not charge.succeeded or (payment is not None and payment.young):
+            continue
+        if payment is None:
+            found.append(Difference(CHARGE_WITHOUT_PAYMENT, charge.ref, 0, charge.cents))
+        elif not payment.succeeded:
+            found.append(Difference(CHARGE_NOT_RECORDED, payment.reference, 0, charge.cents))
+        elif payment.cents != charge.cents:
+            found.append(Difference(AMOUNT_DIFFERS, payment.reference, payment.cents, charge.cents))
+        elif not payment.refunds_sent <= charge.refunded <= payment.refunds_asked:
+            found.append(Difference(REFUND_DIFFERS, payment.reference, payment.refunds_sent, charge.refunded))
+    found += [
+        Difference(PAYMENT_WITHOUT_CHARGE, payment.reference, payment.cents, 0)
+        for payment in payments
+        if payment.succeeded and payment.at_provider and payment.provider_ref not in there and not payment.young
+    ]
+    return found
+
+
+def _books(payments: list[PaymentFact], booked: Mapping[str, Cents]) -> list[Difference]:
+    succeeded = {payment.reference: payment.cents for payment in payments if payment.succeeded and not payment.young}
+    young = {payment.reference for payment in payments if payment.young}
+    found = [
+        Difference(PAYMENT_NOT_BOOKED, reference, cents, booked.get(reference, 0))
+        for reference, cents in succeeded.items()
+        if booked.get(reference) != cents
+    ]
+    return found + [
+        Difference(BOOKED_WITHOUT_PAYMENT, reference, 0, cents)
+        for reference, cents in booked.items()
+        if reference not in succeeded and reference not in young
+    ]
+
+
+def _documents(documents: Iterable[DocumentFact]) -> list[Difference]:
+    found = []
+    for one in documents:
+        if (one.booked or 0) != one.cents:
+            found.append(Difference(DOCUMENT_NOT_BOOKED, one.number, one.cents, one.booked or 0))
+        if one.paid != one.settled:
+            found.append(Difference(SETTLEMENT_DIFFERS, one.number, one.paid, one.settled))
+    return found
+
+
+def _services(orders: Iterable[OrderFact]) -> list[Difference]:
+    found = []
+    for order in orders:
+        if order.paid and not order.delivered:
+            found.append(Difference(PAID_UNPROVISIONED, order.reference))
+        if order.delivered and not order.paid:
+            found.append(Difference(PROVISIONED_UNPAID, order.reference))
+    return found

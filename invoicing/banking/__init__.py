@@ -1,0 +1,1 @@
+"""What the bank tells: transfers matched to invoices (INV-11)."""

@@ -1,0 +1,106 @@
+"""The pure law of unpaid invoices: how late one is, which reminder is due, what comes next (INV-14, SRV-6, INV-7).
+
+Days are Paris days. The clock of an invoice stands while it is contested: a day on which it stood does not count
+towards a reminder or a suspension (TIC-6). Late interest is reckoned apart (`late_rules`), from the due date.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+ONE_DAY = timedelta(days=1)
+FIRST, AGAIN, LAST = "first", "again", "last"
+REMINDER, SUSPENSION, WAITS = "reminder", "suspension", "waits"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Days on which the clock stood: from `since` on, without `until` (None: it still stands)."""
+
+    since: date
+    until: date | None = None
+
+
+def days_late(due_on: date, today: date, stops: Iterable[Stop] = ()) -> int:
+    """Days after the due date that count, up to and with `today`: 0 on the due date and before."""
+    stood = set[date]()
+    first, end = due_on + ONE_DAY, today + ONE_DAY
+    for stop in stops:
+        day, until = max(first, stop.since), min(end, stop.until or end)
+        while day < until:
+            stood.add(day)
+            day += ONE_DAY
+    return max(0, (today - due_on).days - len(stood))
+
+
+def day_when(due_on: date, late: int, stops: Sequence[Stop] = ()) -> date | None:
+    """The first day on which an invoice is `late` days late; None while the clock stands."""
+    if any(stop.until is None for stop in stops):
+        return None
+    day = due_on + timedelta(days=late)
+    while (missing := late - days_late(due_on, day, stops)) > 0:
+        day += timedelta(days=missing)
+    return day
+
+
+def last_day(end: date) -> date:
+    """The last day of a time that ends where `end` begins."""
+    return end - ONE_DAY
+
+
+def reached(late: int, after: Sequence[int]) -> int:
+    """How many of the stages that come `after` so many days have been reached."""
+    return sum(1 for days in after if days <= late)
+
+
+def stage_due(late: int, after: Sequence[int], sent: int) -> int | None:
+    """The reminder to send now, or None. After a gap of the clock only the last one that fell due is sent: nobody gets
+    three letters at once."""
+    stage = reached(late, after)
+    return stage if stage > sent else None
+
+
+def tone(stage: int, after: Sequence[int]) -> str:
+    """How a reminder is worded: the first kindly, the last with what follows."""
+    if stage >= len(after):
+        return LAST
+    return FIRST if stage <= 1 else AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """All that the next step of an unpaid invoice depends on. `overage`: it bills consumption (SRV-6); `told`: the
+    first day on which its rejected means may lead to suspension (INV-7)."""
+
+    due_on: date
+    stops: tuple[Stop, ...] = ()
+    sent: int = 0
+    overage: bool = False
+    told: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens next to an unpaid invoice, by which rule, and on which day; None: the clock stands."""
+
+    kind: str
+    rule: str
+    on: date | None
+    stage: int = 0
+
+
+def steps(unpaid: Unpaid, *, remind_after: Sequence[int], overage_days: int, today: date) -> list[Step]:
+    """What is still to come, in order: the reminders not sent yet, then suspension where a rule leads to it."""
+    if any(stop.until is None for stop in unpaid.stops):
+        return [Step(WAITS, "TIC-6", None)]
+    now_at = reached(days_late(unpaid.due_on, today, unpaid.stops), remind_after)
+    found = [
+        Step(REMINDER, "INV-14", day_when(unpaid.due_on, days, unpaid.stops), stage)
+        for stage, days in enumerate(remind_after, start=1)
+        if stage > unpaid.sent and stage >= now_at
+    ]
+    if unpaid.overage:
+        found.append(Step(SUSPENSION, "SRV-6", day_when(unpaid.due_on, overage_days + 1, unpaid.stops)))
+    if unpaid.told is not None:
+        found.append(Step(SUSPENSION, "INV-7", unpaid.told))
+    return sorted(found, key=lambda step: (step.on or date.max, step.kind))

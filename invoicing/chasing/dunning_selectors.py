@@ -1,0 +1,74 @@
+"""What the pages of unpaid invoices read: how late each is and what comes next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+
+from invoicing.chasing import dunning_rules, unpaid
+from invoicing.chasing.dunning_rules import Step
+from invoicing.models import Invoice, InvoiceState, RejectionNotice, Suspension, SuspensionState
+from panel.core.actors import Actor
+from panel.core.calendars import paris_date
+
+LATE = Q(state=InvoiceState.OVERDUE)
+CONTESTED = Q(contested_at__isnull=False, state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE])
+STAGES = {
+    "": LATE | CONTESTED,
+    "due": LATE & Q(contested_at=None, stage=0),
+    "reminded": LATE & Q(contested_at=None, stage__gt=0),
+    "contested": CONTESTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An unpaid invoice, the days that count, and what is still to come."""
+
+    invoice: Invoice
+    days: int
+    sent: int
+    steps: list[Step]
+
+    @property
+    def next(self) -> Step | None:
+        return self.steps[0] if self.steps else None
+
+
+def late(actor: Actor, *, stage: str = "") -> QuerySet[Invoice]:
+    """Overdue and contested invoices, the latest first; `stage`: a key of STAGES."""
+    rows = unpaid.followed(Invoice.objects.visible_to(actor))
+    return rows.filter(STAGES.get(stage, STAGES[""])).order_by(F("contested_at").asc(nulls_first=True), "due_on", "pk")
+
+
+def counts(actor: Actor) -> dict[str, int]:
+    """How many invoices stand at each stage."""
+    return {stage: late(actor, stage=stage).count() for stage in STAGES}
+
+
+def described(rows: list[Invoice], *, now: datetime) -> list[Late]:
+    """Invoices that came through `late`, with what is next."""
+    found = []
+    for invoice in rows:
+        facts = unpaid.facts(invoice)
+        days = dunning_rules.days_late(facts.due_on, paris_date(now), facts.stops)
+        found.append(Late(invoice, days, facts.sent, unpaid.coming(invoice, now=now)))
+    return found
+
+
+def notice(actor: Actor) -> RejectionNotice | None:
+    """The notice of rejected means that runs on the actor's account (INV-7)."""
+    return RejectionNotice.objects.visible_to(actor).filter(ended_at=None).first()
+
+
+def suspended(actor: Actor) -> Suspension | None:
+    """The suspension for a debt that is in force on the actor's account."""
+    rows = Suspension.objects.visible_to(actor).filter(state=SuspensionState.APPLIED)
+    return rows.select_related("invoice", "restriction").first()
+
+
+def suspensions(actor: Actor) -> tuple[QuerySet[Suspension], QuerySet[Suspension]]:
+    """What waits for a decision or a release, the oldest first; and what was decided, the newest first."""
+    rows = Suspension.objects.visible_to(actor).select_related("account", "invoice", "decided_by")
+    waits = Q(state__in=[SuspensionState.PROPOSED, SuspensionState.HELD])
+    return rows.filter(waits).order_by("due_on", "pk"), rows.exclude(waits)

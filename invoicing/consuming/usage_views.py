@@ -1,0 +1,76 @@
+"""The customer's pages of consumption: the next invoices, a subscription's usage, what an invoice line rests on."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
+
+from invoicing import actions, selectors
+from invoicing.consuming import evidence, usage
+from invoicing.models import Consumption, Invoice, Subscription, SubscriptionState, UsageEvent
+from invoicing.renewing import upcoming
+from invoicing.subscribing import kinds
+from panel.core import clock, web
+
+EVENTS = 50
+PAST = 36
+
+
+@web.page(actions.INVOICES)
+@require_safe
+def next_invoices(request: HttpRequest) -> HttpResponse:
+    """What each subscription's next invoice will be, as things stand now."""
+    rows = selectors.subscriptions(web.actor(request)).exclude(state=SubscriptionState.TERMINATED, next_due_on=None)
+    found = upcoming.next_invoices(rows, now=clock.now())
+    total = sum(one.total_cents for one in found)
+    return render(request, "invoicing/upcoming.html", {"found": found, "total_cents": total})
+
+
+@web.page(actions.SUBSCRIPTIONS)
+@require_safe
+def subscription_usage(request: HttpRequest, reference: str) -> HttpResponse:
+    """What a subscription has used: this month so far, the months before, the events, and what it comes to."""
+    row = get_object_or_404(selectors.subscriptions(web.actor(request)), reference=reference)
+    return render(request, "invoicing/subscription_usage.html", usage_of(request, row))
+
+
+def usage_of(request: HttpRequest, row: Subscription) -> dict[str, Any]:
+    """The page's context, for customers and staff alike."""
+    now, actor = clock.now(), web.actor(request)
+    told = UsageEvent.objects.visible_to(actor).filter(subscription=row).order_by("-pk").select_related("corrects")
+    page = told.filter(pk__lt=request.GET["before"]) if request.GET.get("before", "").isdecimal() else told
+    events = list(page[: EVENTS + 1])
+    running, past = upcoming.running(row, now=now), list(_past(row))
+    names = usage.names(row, get_language() or "en")
+    for one in (*running, *past):
+        one.named = names.get(one.meter, one.meter)  # type: ignore[attr-defined]
+    return {
+        "row": row, "name": kinds.get(row.service_kind).describe(row, get_language() or "en"),
+        "upcoming": upcoming.next_invoice(row, now=now), "running": running, "consumptions": past,
+        "events": events[:EVENTS], "before": events[EVENTS - 1].pk if len(events) > EVENTS else None,
+        "may_see_invoice": actions.INVOICES.permits(actor) or actions.STAFF_INVOICES.permits(actor), "now": now,
+    }  # fmt: skip
+
+
+def _past(row: Subscription) -> QuerySet[Consumption]:
+    return row.consumptions.select_related("invoice").order_by("-start", "meter", "-number")[:PAST]
+
+
+@web.page(actions.INVOICES)
+@require_safe
+def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
+    """The readings or events behind a line of consumption, and its arithmetic (SRV-4, SRV-5, OPR-1)."""
+    invoice = get_object_or_404(selectors.invoices(web.actor(request)), number=number)
+    return render(request, "invoicing/invoice_line.html", line_of(invoice, position))
+
+
+def line_of(invoice: Invoice, position: int) -> dict[str, Any]:
+    """The page's context; 404 for a line that was not metered."""
+    lines = invoice.lines.select_related("subscription", "credits")
+    found = evidence.of_line(get_object_or_404(lines, position=position))
+    if found is None:
+        raise Http404
+    return {"invoice": invoice, "line": found.line, "found": found}

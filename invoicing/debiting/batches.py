@@ -1,0 +1,140 @@
+"""Files of debits for the bank: made once and frozen, handed over, or discarded (INV-5, OPR-3, invariant 23).
+
+A file that was made is no money, nor is one that the bank took: `outcomes` says what came of each debit.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from invoicing.debiting import debit_rules, debits, pain008, papers
+from invoicing.debiting.debits import Candidate
+from invoicing.debiting.pain008 import Wanted
+from invoicing.models import BatchState, Debit, DebitBatch, DebitState, Mandate, PaymentState
+from invoicing.paying import payments
+from invoicing.paying.payments import Finding
+from panel.core import events, references
+from panel.core.actors import Actor
+from panel.core.calendars import paris_date
+from panel.core.errors import RuleViolation
+from panel.core.models import Event
+from panel.core.states import move
+
+MOST = 5_000
+"""Debits in one file at most; the next file takes the rest."""
+
+
+def candidates(until: date, *, now: datetime) -> list[Candidate]:
+    """The dry run: every announced debit up to the day `until`, with what keeps it out. The file takes those that
+    nothing keeps out."""
+    return debits.judged(debits.announced().filter(debit_on__lte=until)[:MOST], now=now)
+
+
+@transaction.atomic
+def make(*, key: str, until: date, actor: Actor, now: datetime) -> DebitBatch:
+    """The file with every debit up to `until` that may go, once per `key`. RuleViolation when there is none."""
+    before = DebitBatch.objects.filter(key=key).first()
+    if before is not None:
+        return before
+    waiting = Debit.objects.select_for_update(of=("self",)).filter(state=DebitState.ANNOUNCED, debit_on__lte=until)
+    held = list(waiting.order_by("pk").values_list("pk", flat=True))
+    before = DebitBatch.objects.filter(key=key).first()
+    if before is not None:  # made while we waited for its rows
+        return before
+    rows = debits.known(Debit.objects.filter(pk__in=held)).order_by("debit_on", "pk")[:MOST]
+    taken = [one.debit for one in debits.judged(rows, now=now) if not one.hindrance]
+    if not taken:
+        raise RuleViolation(_("There is no debit that could go to the bank by this day."), rule="INV-5")
+    reference, format_ = references.new("SDD"), str(settings.CLAUSE_SEPA["format"])
+    raw = pain008.write(
+        pain008.creditor(), [_wanted(row) for row in taken], reference=reference, made_at=now, format_=format_
+    )
+    blob, digest = papers.keep(raw, name=f"{reference}.xml", now=now)
+    batch = DebitBatch.objects.create(
+        reference=reference, key=key, format=format_, until=until, blob=blob, sha256=digest, count=len(taken),
+        total_cents=sum(row.cents for row in taken), made_at=now, made_by_id=actor.user_id or 0,
+    )  # fmt: skip
+    Debit.objects.filter(pk__in=[row.pk for row in taken]).update(state=DebitState.PLACED, batch=batch)
+    told(batch, "made", actor=actor, now=now, sha256=digest)
+    return batch
+
+
+def _wanted(debit: Debit) -> Wanted:
+    mandate = debit.mandate
+    return Wanted(
+        reference=debit.payment.reference, cents=debit.cents, debit_on=debit.debit_on, mandate=mandate.reference,
+        signed_on=paris_date(mandate.signed_at or mandate.created_at), holder=mandate.holder, iban=mandate.iban,
+        bic=mandate.bic, text=f"{settings.CLAUSE_BRAND['name']} {debit.invoice.number}",
+    )  # fmt: skip
+
+
+def content(batch: DebitBatch) -> bytes:
+    """The file as it was made."""
+    return papers.read(batch.blob, batch.sha256)
+
+
+@transaction.atomic
+def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime) -> DebitBatch:
+    """Staff has given the file to the bank; a repeat changes nothing. RuleViolation when something in it may no longer
+    be collected: then it is discarded and made anew. Days count from when the file was made: the bank may have had it
+    since, and another file would debit the customer twice."""
+    held = _hold(batch)
+    if held.state == BatchState.SENT:
+        return held
+    if held.state == BatchState.CANCELLED:
+        raise RuleViolation(_("This file was discarded."), rule="INV-5")
+    rows = list(debits.known(Debit.objects.filter(batch=held, state=DebitState.PLACED)).order_by("pk"))
+    judged = debits.judged(rows, now=now, today=paris_date(held.made_at))
+    stopped = [one.debit.invoice.number for one in judged if one.hindrance]
+    if stopped:
+        sentence = _("These may no longer be collected: %(invoices)s. Discard the file and make it anew.")
+        raise RuleViolation(sentence % {"invoices": ", ".join(stopped[:10])}, rule="INV-5")
+    for row in rows:
+        payments.conclude(row.payment_id, Finding(PaymentState.PROCESSING), now=now)
+    mark_sent(held, rows, actor=actor, now=now)
+    return held
+
+
+def mark_sent(batch: DebitBatch, rows: Iterable[Debit], *, actor: Actor, now: datetime) -> None:
+    """The bank has the file: its debits are under way and its mandates were used. The caller holds the batch."""
+    Debit.objects.filter(pk__in=[row.pk for row in rows], state=DebitState.PLACED).update(state=DebitState.SENT)
+    for row in rows:
+        Mandate.objects.filter(pk=row.mandate_id).exclude(last_used_on__gte=row.debit_on).update(
+            last_used_on=row.debit_on
+        )
+    if batch.state == BatchState.MADE:
+        move(batch, BatchState.SENT, debit_rules.BATCH_TRANSITIONS)
+        batch.sent_at, batch.sent_by_id = now, actor.user_id
+        batch.save(update_fields=["sent_at", "sent_by"])
+        told(batch, "sent", actor=actor, now=now)
+
+
+@transaction.atomic
+def discard(batch: DebitBatch, *, reason: str, actor: Actor, now: datetime) -> DebitBatch:
+    """It never goes to the bank; its debits wait for another file. RuleViolation when the bank has it already."""
+    held = _hold(batch)
+    if not reason.strip():
+        raise RuleViolation(_("Please give the reason."), rule="INV-5", field="reason")
+    if held.state != BatchState.MADE:
+        raise RuleViolation(_("This file was handed to the bank, or discarded already."), rule="INV-5")
+    move(held, BatchState.CANCELLED, debit_rules.BATCH_TRANSITIONS)
+    held.ended_at, held.reason = now, reason.strip()[:300]
+    held.save(update_fields=["ended_at", "reason"])
+    Debit.objects.filter(batch=held, state=DebitState.PLACED).update(state=DebitState.ANNOUNCED, batch=None)
+    told(held, "discarded", actor=actor, now=now, reason=held.reason)
+    return held
+
+
+def _hold(batch: DebitBatch) -> DebitBatch:
+    return DebitBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+
+
+def told(batch: DebitBatch, what: str, *, actor: Actor, now: datetime, **more: object) -> Event:
+    """Of the house, not of one account: the journal names no customer."""
+    return events.record(
+        f"invoicing.debit_batch.{what}", now=now, actor=actor, subject=batch, rule="INV-5",
+        data={"batch": batch.reference, "debits": batch.count, "amount_cents": batch.total_cents, **more},
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""Announced debits between their notice and a file: which may go, which are announced again, which are withdrawn
+(INV-5, OPR-3, invariant 23)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.debiting import announcing, debit_rules, mandate_rules, mandates
+from invoicing.journal import tell
+from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateState
+from invoicing.paying import collecting, payments
+from invoicing.paying.payment_rules import OURS
+from panel import terms
+from panel.core import due
+from panel.core.actors import CLOCK
+from panel.core.calendars import paris_date
+from panel.core.due import SweepReport
+from panel.core.errors import RuleViolation
+
+WHY_NOT = {
+    debit_rules.NO_MANDATE: _("its mandate has ended"),
+    debit_rules.IDLE: _("its mandate lapses before that day"),
+    debit_rules.CONTESTED: _("its invoice is contested"),
+    debit_rules.SETTLED: _("what is due on its invoice has changed"),
+    debit_rules.UNTOLD: _("its notice has not left yet"),
+    debit_rules.DIFFERS: _("its notice said something else"),
+    debit_rules.TOO_YOUNG: _("its notice left too late for this day"),
+    debit_rules.TOO_LATE: _("this day can no longer be reached: it is announced again"),
+    debit_rules.NO_TARGET_DAY: _("banks are closed on this day"),
+}
+NOT_AGAIN = _("Only what failed through no fault of the customer is collected again by hand.")
+NOTHING_LEFT = _("There is nothing to collect, it is under way already, or the customer has no means of payment.")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An announced debit, and why it cannot go into a file now ("": it can)."""
+
+    debit: Debit
+    hindrance: str
+
+    @property
+    def why_not(self) -> str:
+        return str(WHY_NOT.get(self.hindrance, ""))
+
+
+def known(rows: QuerySet[Debit]) -> QuerySet[Debit]:
+    """Debits with all that `standing` reads, in a constant number of queries."""
+    notices = DebitNotice.objects.select_related("mail")
+    return rows.select_related("account", "invoice", "mandate", "payment").prefetch_related(
+        Prefetch("notices", queryset=notices)
+    )
+
+
+def standing(debit: Debit) -> debit_rules.Standing:
+    """What decides about a debit that came through `known`."""
+    invoice, mandate, notice = debit.invoice, debit.mandate, next(iter(debit.notices.all()), None)
+    told = notice.mail.accepted_at if notice else None
+    return debit_rules.Standing(
+        debit_on=debit.debit_on, cents=debit.cents, due_cents=invoice.due_cents if invoice.collectable else 0,
+        contested=invoice.contested_at is not None, mandate_state=mandate.state, mandate_lapses_on=_lapses(mandate),
+        told_on=paris_date(told) if told else None, told_debit_on=notice.debit_on if notice else None,
+        told_cents=notice.cents if notice else None, terms=terms.version(debit.terms_version).debit,
+    )  # fmt: skip
+
+
+def _lapses(mandate: Mandate) -> date:
+    signed = mandate.signed_at or mandate.created_at
+    return mandate_rules.lapses_on(paris_date(signed), mandate.last_used_on)
+
+
+def announced() -> QuerySet[Debit]:
+    """Every debit that waits for a file, the nearest day first."""
+    return known(Debit.objects.filter(state=DebitState.ANNOUNCED)).order_by("debit_on", "pk")
+
+
+def judged(rows: Iterable[Debit], *, now: datetime, today: date | None = None) -> list[Candidate]:
+    """Each with what keeps it out of a file made at `now`, or on the day `today` (Paris)."""
+    day = today or paris_date(now)
+    return [Candidate(row, debit_rules.hindrance(standing(row), today=day)) for row in rows]
+
+
+# --- by itself -------------------------------------------------------------------------------------------------------
+
+
+@due.sweep("invoicing.debits", every_seconds=600)
+def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
+    """Mandates that lapse end; debits whose day has been missed are announced again; those whose invoice or mandate has
+    changed are withdrawn, and what is still due is announced anew."""
+    idle = [row for row in Mandate.objects.filter(state=MandateState.ACTIVE) if _lapses(row) <= paris_date(now)]
+    odd = [one for one in judged(announced(), now=now) if one.hindrance not in ("", debit_rules.UNTOLD)]
+    if dry_run:
+        return SweepReport(would=[*(f"end the mandate {row}" for row in idle),
+                                  *(f"{one.debit.invoice.number}: {one.hindrance}" for one in odd)])  # fmt: skip
+    report = due.each([row.pk for row in idle], lambda pk: _expire(pk, now=now))
+    return due.each([one.debit.pk for one in odd], lambda pk: _tend(pk, now=now), report=report)
+
+
+def _expire(pk: int, *, now: datetime) -> None:
+    mandate = Mandate.objects.select_related("account").get(pk=pk)
+    end_mandate(mandate, MandateState.EXPIRED, now=now)
+
+
+def _tend(pk: int, *, now: datetime) -> None:
+    debit = known(Debit.objects.select_for_update(of=("self",)).filter(pk=pk, state=DebitState.ANNOUNCED)).first()
+    if debit is None:
+        return
+    because = debit_rules.hindrance(standing(debit), today=paris_date(now))
+    if because in debit_rules.ANNOUNCE_AGAIN:
+        announcing.announce(debit, now=now)
+    elif because in debit_rules.WITHDRAW:
+        withdraw(debit, now=now)
+        debit.invoice.refresh_from_db()
+        if debit.invoice.contested_at is None:  # else it is collected when the contest is over (INV-1)
+            collecting.collect_now(debit.invoice, f"anew-{debit.pk}", now=now)
+
+
+@transaction.atomic
+def collect_again(debit: Debit, *, now: datetime) -> None:
+    """Staff has mended what a refusal was our own fault for: what is due is announced and collected anew. RuleViolation
+    when the payer or their bank refused it, or nothing is left to collect from."""
+    held = Debit.objects.select_for_update(of=("self",)).select_related("invoice__account").get(pk=debit.pk)
+    if held.state != DebitState.REFUSED or held.code not in OURS:
+        raise RuleViolation(str(NOT_AGAIN), rule="INV-5")
+    under_way = held.invoice.payments.filter(state__in=payments.LIVE).exists()
+    if under_way or not collecting.collect_now(held.invoice, f"mended-{held.pk}", now=now):
+        raise RuleViolation(str(NOTHING_LEFT), rule="INV-5")
+
+
+@transaction.atomic
+def withdraw(debit: Debit, *, now: datetime) -> bool:
+    """Take back a debit that no file holds yet; whether it was still there to take back."""
+    gone = Debit.objects.filter(pk=debit.pk, state=DebitState.ANNOUNCED).update(
+        state=DebitState.WITHDRAWN, ended_at=now
+    )
+    if not gone:
+        return False
+    payments.conclude(debit.payment_id, payments.Finding("cancelled"), now=now)
+    tell("debit.withdrawn", debit, now=now, actor=CLOCK, rule="INV-5", data=announcing.named(debit))
+    return True
+
+
+@transaction.atomic
+def end_mandate(mandate: Mandate, state: str, *, now: datetime, reason: str = "", told: bool = True) -> list[Debit]:
+    """Nothing more is collected under it: what was announced and is in no file yet is withdrawn, and returned."""
+    rows = list(known(Debit.objects.filter(mandate=mandate, state=DebitState.ANNOUNCED)))
+    if not mandates.end(mandate, state, reason=reason, told=told, now=now):
+        return []
+    return [row for row in rows if withdraw(row, now=now)]

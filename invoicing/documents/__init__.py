@@ -1,0 +1,166 @@
+"""The port to whatever prints a document: a frozen InvoiceDocument in, bytes out.
+
+Everything that is printed stands in the InvoiceDocument, amounts in cents and texts in their final language, and is
+kept with the issued invoice: printing asks nothing else, so that a document never changes with a setting.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+INVOICE, CREDIT_NOTE, PRO_FORMA, STATEMENT = "invoice", "credit_note", "pro_forma", "statement"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Seller or customer. `address` and `facts` (SIREN, RCS, VAT number) are the lines as they are printed; what stands
+    below them is the same for machines. `legal_id` is a SIREN, `country` an ISO code, `contact` an e-mail address."""
+
+    name: str
+    address: tuple[str, ...]
+    facts: tuple[str, ...] = ()
+    contact: str = ""
+    legal_id: str = ""
+    vat_number: str = ""
+    street: str = ""
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    attention: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLine:
+    """`quantity` and `unit_price` (EUR) are exact decimals as text; `detail` is the smaller print under the name.
+    `start` and `end` are ISO days, both counted in; `unit_code` is the unit before it was put into words."""
+
+    description: str
+    detail: str
+    rule: str
+    quantity: str
+    unit: str
+    unit_price: str
+    vat: str
+    net_cents: int
+    code: str = ""
+    unit_code: str = ""
+    vat_code: str = ""
+    vat_rate: str = "0"
+    start: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVat:
+    """One rate group of the VAT summary; `label` says what it is where there is no rate. `code` is UNTDID 5305, `rate`
+    percent as text, `exemption` why there is no VAT, in words and, where one code says it, as `exemption_code`."""
+
+    label: str
+    net_cents: int
+    vat_cents: int
+    code: str = ""
+    rate: str = "0"
+    exemption: str = ""
+    exemption_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preceding:
+    """A document that this one follows: the invoice a credit note corrects, the down payments an invoice deducts."""
+
+    number: str
+    issued_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A legal notice with its code of UNTDID 4451 (PMD, PMT, AAB, BAR), as e-invoices carry it."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceDocument:
+    """All that an invoice, a credit note or a pro-forma says. Days are ISO; `number` is empty on a pro-forma.
+
+    `process` (BT-23 of EN 16931) is S1 for services, S2 when they are paid already, S4 when down payments are deducted;
+    a document without one, such as a pro-forma, is no e-invoice. `channel` is the value of note BAR.
+    """
+
+    kind: str
+    language: str
+    number: str
+    issued_on: str
+    due_on: str
+    reference: str
+    brand: str
+    seller: Party
+    customer: Party
+    business: bool
+    lines: tuple[DocumentLine, ...]
+    vat: tuple[DocumentVat, ...]
+    net_cents: int
+    vat_cents: int
+    total_cents: int
+    paid_cents: int
+    settlement: tuple[str, ...]
+    mentions: tuple[str, ...]
+    terms_version: str
+    credits: str = ""
+    reason: str = ""
+    process: str = ""
+    channel: str = ""
+    down_payment: bool = False
+    order_number: str = ""
+    vat_on_debits: bool = False
+    paid_on: str = ""
+    paid_by: str = ""
+    notes: tuple[Note, ...] = ()
+    preceding: tuple[Preceding, ...] = ()
+
+    @property
+    def title_key(self) -> str:
+        """The label that names the document."""
+        return "down_payment" if self.down_payment and self.kind == INVOICE else self.kind
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the column that keeps it."""
+        return {name: _plain(getattr(self, name)) for name in _NAMES[InvoiceDocument]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "InvoiceDocument":
+        """What `as_dict` wrote, also after a round trip through JSON."""
+        values = dict(data)
+        for side in ("seller", "customer"):
+            party = dict(values[side])
+            values[side] = Party(**party | {name: tuple(party[name]) for name in ("address", "facts")})
+        values["lines"] = tuple(DocumentLine(**line) for line in values["lines"])
+        values["vat"] = tuple(DocumentVat(**group) for group in values["vat"])
+        values["settlement"] = tuple(values["settlement"])
+        values["mentions"] = tuple(values["mentions"])
+        values["notes"] = tuple(Note(**note) for note in values.get("notes", ()))
+        values["preceding"] = tuple(Preceding(**one) for one in values.get("preceding", ()))
+        return cls(**values)
+
+
+_NAMES = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (InvoiceDocument, Party, DocumentLine, DocumentVat, Preceding, Note)
+}
+
+
+def _plain(value: Any) -> Any:
+    """As `dataclasses.asdict` would have it, which copies every text besides: half of what issuing a document cost."""
+    if isinstance(value, tuple):
+        return tuple(_plain(one) for one in value)
+    names = _NAMES.get(type(value))
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+
+
+class Renderer(Protocol):
+    """Turns a document into the bytes of a file."""
+
+    content_type: str
+
+    def render(self, document: InvoiceDocument) -> bytes: ...

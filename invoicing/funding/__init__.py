@@ -1,0 +1,1 @@
+"""Prepaid funds (INV-6)."""

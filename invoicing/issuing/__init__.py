@@ -1,0 +1,1 @@
+"""Documents: number, chain, lines, fees, files (INV-1..INV-3)."""

@@ -1,0 +1,64 @@
+"""Many documents in one transaction: numbered, frozen and chained one after the other, written by the set (INV-1).
+
+What each says, books and tells comes from the functions that issue a single one (`invoices`): only the writing differs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from invoicing.accounting import ledger
+from invoicing.issuing import invoices, numbering, printing
+from invoicing.issuing.drafting import Content
+from invoicing.issuing.invoices import Billed
+from invoicing.journal import tell_all, told
+from invoicing.models import Invoice, InvoiceKind
+from invoicing.taxing import transmitting
+from panel.core import bulk, operations
+from panel.core.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """An invoice to be issued. `once` is new, `evidence` what its VAT rests on (INV-10)."""
+
+    content: Content
+    billed: Sequence[Billed]
+    once: str
+    evidence: dict[str, Any]
+
+
+def issue(sales: Sequence[Sale], *, now: datetime, actor: Actor) -> list[Invoice]:
+    """Issue invoices for accounts that the caller has locked and that have no funds to pay with. IntegrityError, and
+    nothing is issued, where one `once` is not new. The series is locked from here until the transaction ends."""
+    if not sales:
+        return []
+    series, issued_at = numbering.lock(InvoiceKind.INVOICE, now=now)
+    issued = [
+        invoices.next_of(series, sale.content, once=sale.once, issued_at=issued_at, now=now, evidence=sale.evidence)
+        for sale in sales
+    ]
+    bulk.number(issued)
+    pairs = zip(issued, sales, strict=True)
+    lines = [line for invoice, sale in pairs for line in invoices.lines_of(invoice, sale.billed)]
+    for invoice in issued:
+        invoice.unlisted_id = 0  # the lines come first, and explain it all
+    bulk.insert(lines)
+    bulk.insert(issued)
+    numbering.advance(series)
+    _book(issued, sales, now=now)
+    data = [(invoice, invoices.said_of(invoice)) for invoice in issued]
+    tell_all([told("invoice.issued", one, now=now, actor=actor, rule="INV-1", data=said) for one, said in data])
+    operations.enqueue_all([printing.owed(invoice, now=now) for invoice in issued])
+    transmitting.begin_all(issued, now=now)
+    return issued
+
+
+def _book(issued: Sequence[Invoice], sales: Sequence[Sale], *, now: datetime) -> None:
+    facts = []
+    for invoice, sale in zip(issued, sales, strict=True):
+        what = sale.content
+        entry = ledger.entry_of(invoice.kind, invoice.number, now=now, account_id=invoice.account_id)
+        facts.append((entry, invoices.legs_of(invoice, what.totals, what.treatment, what.lines)))
+    ledger.post_all(facts)

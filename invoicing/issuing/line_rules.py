@@ -1,0 +1,29 @@
+"""An amount, reckoned again from what was kept with it. Pure. (invariant: every cent charged can be traced)"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from panel.core.money import Cents, round_cents
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a line says: a quantity at a price in EUR, its net cents, and the evidence kept with it."""
+
+    quantity: Decimal
+    unit_price: Decimal
+    net: Cents
+    evidence: Mapping[str, Any]
+
+
+def holds(line: Stated) -> bool:
+    """Whether the quantity follows from the evidence, and the amount from quantity and price, rounded once. A credited
+    part of a line is stated as an amount: its evidence is the line it gives back."""
+    if "used" in line.evidence and "credits_line" not in line.evidence:
+        beyond = max(Decimal(0), Decimal(str(line.evidence["used"])) - Decimal(str(line.evidence["allowance"])))
+        whole = -(-beyond // 1)  # each unit begun, where the terms say so
+        if line.quantity not in (beyond, whole):
+            return False
+    return round_cents(line.quantity * line.unit_price) == line.net

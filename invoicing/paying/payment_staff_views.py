@@ -1,0 +1,76 @@
+"""The staff's pages of payments: find one, see what it moved and what the provider said, give funds back."""
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from invoicing import actions, selectors
+from invoicing.forms import GiveBackForm
+from invoicing.funding import funds, topping_up
+from invoicing.models import Entry, Payment
+from invoicing.paying import disputes
+from panel.core import clock, web
+from panel.core.errors import RuleViolation
+
+PAGE = 40
+
+
+@web.page(actions.STAFF_PAYMENTS)
+@require_safe
+def payment_list(request: HttpRequest) -> HttpResponse:
+    """Payments of every customer, newest first."""
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:80]
+    rows = selectors.payments(web.actor(request), state=state, words=words)
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "state": state, "words": words, "filtered": bool(state or words)}
+    return render(request, "invoicing/staff_payment_list.html", context)
+
+
+def _payment(request: HttpRequest, reference: str) -> Payment:
+    return get_object_or_404(selectors.payments(web.actor(request)), reference=reference)
+
+
+@web.page(actions.STAFF_PAYMENTS)
+@require_safe
+def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
+    """One payment: its purpose, its entry in the books, its refunds, and every message about it."""
+    payment, actor = _payment(request, reference), web.actor(request)
+    refunds = payment.refunds.all()
+    booked = [("payment", payment.reference)]
+    booked += [(kind, str(one.pk)) for one in refunds for kind in ("refund", "refund_returned")]
+    booked += [(kind, one.provider_ref) for one in payment.disputes.all() for kind in disputes.ENTRIES]
+    entries = Entry.objects.none()
+    for kind, ref in booked:
+        entries = entries | Entry.objects.filter(kind=kind, ref=ref)
+    context = {
+        "payment": payment, "refunds": refunds, "disputes": payment.disputes.all(),
+        "messages_kept": payment.webhook_events.all()[:50],
+        "entries": entries.prefetch_related("postings__ledger_account").order_by("pk"),
+        "may_give_back": actions.STAFF_GIVE_BACK.permits(actor) and not actions.STAFF_GIVE_BACK.refusal(actor, payment),
+    }  # fmt: skip
+    return render(request, "invoicing/staff_payment_detail.html", context)
+
+
+@web.page(actions.STAFF_GIVE_BACK)
+def payment_give_back(request: HttpRequest, reference: str) -> HttpResponse:
+    """Give a top-up back, with a reason, as far as the funds still hold it (INV-6)."""
+    payment, actor = _payment(request, reference), web.actor(request)
+    actions.STAFF_GIVE_BACK.check(actor, payment)
+    left = payment.refundable_cents
+    most = min(left, funds.balance(payment.account))
+    form = GiveBackForm(request.POST or None, payment=payment, most=most)
+    if request.method == "POST" and form.is_valid():
+        try:
+            topping_up.give_back(
+                payment, form.cents(), reason=form.cleaned_data["reason"], key=form.cleaned_data["key"], actor=actor,
+                now=clock.now(),
+            )  # fmt: skip
+        except RuleViolation as refusal:
+            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
+        else:
+            web.say(request, _("The refund is on its way."))
+            return redirect("invoicing_staff:payment_detail", payment.reference)
+    context = {"payment": payment, "form": form, "most": most}
+    return render(request, "invoicing/staff_payment_give_back.html", context, status=422 if form.errors else 200)

@@ -1,0 +1,1 @@
+"""Staff's own entries: invoices, payments, write-offs, down payments (INV-2, INV-11)."""

@@ -1,0 +1,49 @@
+"""Staff gives money back: a credit note, and where wanted the payment with it (INV-2, REFUND)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from invoicing.accounting import ledger
+from invoicing.issuing import invoices
+from invoicing.models import Invoice, Payment, PaymentState
+from invoicing.paying import refunds, settlement
+from invoicing.paying.payment_rules import OWN
+from panel.core.actors import Actor
+from panel.core.money import Cents
+
+
+@transaction.atomic
+def credit(
+    invoice: Invoice, amounts: Sequence[Cents], *, reason: str, refund: bool, key: str, actor: Actor, now: datetime
+) -> Invoice:
+    """Credit an invoice, once per `key`; with `refund`, what that freed goes back to the payments it came from, as far
+    as they reach. The rest stays in the customer's funds."""
+    payments = _payments(invoice)  # locked before the account, as everywhere
+    before = ledger.funds(settlement.lock_account(invoice.account_id))
+    once = f"staff:{invoice.number}:{key}"
+    known = Invoice.objects.filter(once=once).first()
+    if known is not None:
+        return known
+    note = invoices.credit(invoice, amounts, reason=reason, once=once, now=now, actor=actor)
+    freed = ledger.funds(invoice.account) - before
+    if refund and freed > 0:
+        for payment in payments:
+            part = min(freed, payment.refundable_cents)
+            if part <= 0:
+                continue
+            refunds.give_back(
+                payment, part, reason=reason, key=f"{once}:{payment.pk}", credit_note=note, actor=actor, now=now
+            )
+            freed -= part
+    return note
+
+
+def _payments(invoice: Invoice) -> list[Payment]:
+    """The payments that settled the invoice, or its order, and can be sent back to where they came from, locked. What a
+    file of debits collected cannot: it stays in the funds, or goes back by transfer."""
+    of_order = Q(order=invoice.order_id) if invoice.order_id else Q()
+    rows = Payment.objects.select_for_update().filter(Q(invoice=invoice) | of_order, state=PaymentState.SUCCEEDED)
+    return list(rows.exclude(provider=OWN).order_by("pk"))

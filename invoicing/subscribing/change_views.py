@@ -1,0 +1,141 @@
+"""The customer's pages that change or end a running subscription, each with its exact cost first (SUB-6, SUB-12)."""
+
+from dataclasses import replace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from invoicing import actions, selectors
+from invoicing.models import Option, Subscription, SubscriptionChange
+from invoicing.offering import catalogue
+from invoicing.subscribing import changes, ending
+from invoicing.subscribing.change_forms import ChangeForm, EndForm
+from panel.core import clock, web
+from panel.core.errors import RuleViolation
+
+
+def _subscription(request: HttpRequest, reference: str) -> Subscription:
+    return get_object_or_404(selectors.subscriptions(web.actor(request)), reference=reference)
+
+
+def _form(request: HttpRequest, row: Subscription, asked: Any) -> ChangeForm:
+    held = changes.held_by(row).quantities()
+    on_sale = list(catalogue.options_of(row.package))
+    kept = Option.objects.filter(code__in=held).exclude(pk__in=[one.pk for one in on_sale])
+    packages, wish = changes.packages_for(row), changes.wished(row)
+    if (named := request.GET.get("package", "")) in {one.code for one in packages}:
+        wish = replace(wish, package=named)  # led here by an offer (SUB-9)
+    return ChangeForm(asked, packages=packages, options=[*on_sale, *kept], wish=wish)
+
+
+def _context(row: Subscription, form: ChangeForm) -> dict[str, Any]:
+    now = clock.now()
+    if form.is_bound:
+        form.is_valid()
+    try:
+        found = changes.preview(row, form.wish(), now=now, language=get_language() or "")
+    except RuleViolation as refusal:
+        form.refused(refusal)
+        found = None
+    return {
+        "row": row, "form": form, "found": found, "name": selectors.described([row])[0]["name"],
+        "packages": [selectors.offer(one, now, row.account) for one in changes.packages_for(row)],
+        "options": [(form[f"option-{one.code}"], selectors.offer(one, now, row.account)) for one in form.options],
+        "chosen": form.wish(), "refusal": actions.CHANGE_SUBSCRIPTION.refusal(None, row),  # type: ignore[arg-type]
+    }  # fmt: skip
+
+
+@web.page(actions.CHANGE_SUBSCRIPTION)
+def subscription_change(request: HttpRequest, reference: str) -> HttpResponse:
+    """Package, interval and options, what they cost today and from the renewal on, then "Confirm the change"."""
+    row, actor = _subscription(request, reference), web.actor(request)
+    asked = request.POST if request.method == "POST" else None
+    form = _form(request, row, asked)
+    refused = False
+    if asked is not None and form.is_valid() and "preview" not in asked:
+        try:
+            made = changes.change(row, form.wish(), key=form.cleaned_data["key"], actor=actor, now=clock.now())
+        except RuleViolation as refusal:
+            form.refused(refusal)
+            refused = True
+        else:
+            web.say(request, _("Changed.") if made.state == "done" else _("Planned for the renewal."))
+            return redirect("invoicing:subscription_detail", row.reference)
+    context = _context(row, form)
+    status = 422 if refused or (asked is not None and form.errors and "preview" not in asked) else 200
+    return render(request, "invoicing/subscription_change.html", context, status=status)
+
+
+@web.page(actions.CHANGE_SUBSCRIPTION)
+@require_safe
+def subscription_change_price(request: HttpRequest, reference: str) -> HttpResponse:
+    """The price panel alone, for what is chosen just now."""
+    row = _subscription(request, reference)
+    return render(request, "invoicing/subscription_change.html#price", _context(row, _form(request, row, request.GET)))
+
+
+@web.page(actions.CHANGE_SUBSCRIPTION)
+@require_POST
+def subscription_change_undo(request: HttpRequest, reference: str) -> HttpResponse:
+    """Take back a planned change, or the one made today."""
+    row, actor = _subscription(request, reference), web.actor(request)
+    number = request.POST.get("change", "")
+    made = get_object_or_404(SubscriptionChange, subscription=row, pk=int(number) if number.isdecimal() else 0)
+    changes.undo(made, actor=actor, now=clock.now())
+    web.say(request, _("The change is taken back."))
+    return redirect("invoicing:subscription_detail", row.reference)
+
+
+@web.page(actions.END_SUBSCRIPTION)
+def subscription_end(request: HttpRequest, reference: str) -> HttpResponse:
+    """End it at its term, or at once after its reference was typed; what either costs stands there first (SUB-6)."""
+    row, actor, now = _subscription(request, reference), web.actor(request), clock.now()
+    asked = request.POST if request.method == "POST" else None
+    form, error = EndForm(asked), ""
+    if asked is not None and form.is_valid() and "preview" not in asked:
+        actions.END_SUBSCRIPTION.check(actor, row)
+        if form.cleaned_data["when"] == EndForm.TERM:
+            ending.end_at_term(row, form.wishes(), actor=actor, now=now)
+            web.say(request, _("The subscription will end at its term. We confirm it by e-mail."))
+            return redirect("invoicing:subscription_detail", row.reference)
+        if form.cleaned_data["confirm"].strip() == row.reference:
+            ending.end_now(row, form.wishes(), actor=actor, now=now)
+            web.say(request, _("The subscription has ended. We confirm it by e-mail."))
+            return redirect("invoicing:subscription_detail", row.reference)
+        error = _("The reference was not typed as shown; nothing has ended.")
+    context = _end_context(request, row, form) | {"error": error}
+    return render(request, "invoicing/subscription_end.html", context, status=422 if error else 200)
+
+
+def _end_context(request: HttpRequest, row: Subscription, form: EndForm) -> dict[str, Any]:
+    actor, now = web.actor(request), clock.now()
+    if form.is_bound:
+        form.is_valid()
+    given = getattr(form, "cleaned_data", {})
+    return {
+        "row": row, "name": selectors.described([row])[0]["name"], "wishes": form.wishes(),
+        "when": given.get("when") or EndForm.TERM, "refusal": actions.END_SUBSCRIPTION.refusal(actor, row),
+        "ending": ending.preview(row, now=now, wishes=form.wishes()), "fees": ending.fees(row),
+    }  # fmt: skip
+
+
+@web.page(actions.END_SUBSCRIPTION)
+@require_safe
+def subscription_end_price(request: HttpRequest, reference: str) -> HttpResponse:
+    """What the end costs, for what is ticked just now."""
+    row = _subscription(request, reference)
+    return render(request, "invoicing/subscription_end.html#price", _end_context(request, row, EndForm(request.GET)))
+
+
+@web.page(actions.END_SUBSCRIPTION)
+@require_POST
+def subscription_keep(request: HttpRequest, reference: str) -> HttpResponse:
+    """Take a planned end back."""
+    row = _subscription(request, reference)
+    ending.keep(row, actor=web.actor(request), now=clock.now())
+    web.say(request, _("The subscription goes on and is renewed on its anniversary."))
+    return redirect("invoicing:subscription_detail", row.reference)

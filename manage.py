@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""The command line: `python manage.py help`."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:  # a setting: who made it needs the sentence, not a trace
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

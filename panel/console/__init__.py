@@ -1,0 +1,1 @@
+"""The staff's pages that span apps: my work, operations, mail, customers, approvals, the journal, health."""

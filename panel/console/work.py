@@ -1,0 +1,308 @@
+"""My work: what waits for a person, by role, from every app. Each queue is one count and one short read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from abuse.models import OWED, Case, CaseStep, Pause, Report
+from invoicing import actions as invoicing_actions
+from invoicing.accounting import reconciling
+from invoicing.models import (
+    BillingRun,
+    Contest,
+    ContestState,
+    LateInvoice,
+    OrderReview,
+    ReviewState,
+    RunState,
+    Suspension,
+    SuspensionState,
+)
+from panel.accounts import actions as account_actions
+from panel.accounts.models import Approval
+from panel.console import actions
+from panel.core import operations
+from panel.core.actors import Actor
+from panel.core.mail import SendMail
+from panel.core.models import Operation
+from servers.models import Discrepancy
+from servers.wording import FINDINGS
+from tickets.models import Ticket
+
+SHOWN = 8
+UNCONFIRMED_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing to do. `due`: the instant by which; `since`: how long it waits."""
+
+    title: str
+    url: str
+    note: str = ""
+    due: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Things of one kind; `total` may be more than the rows shown."""
+
+    title: str
+    icon: str
+    url: str
+    total: int
+    rows: list[Row] = field(default_factory=list)
+    tone: str = "neutral"
+
+
+def queues(actor: Actor, *, now: datetime) -> list[Queue]:
+    """The queues this person has a part in, the empty ones too: an empty queue is good news."""
+    parts: list[tuple[bool, Callable[[datetime], Queue]]] = [
+        (actor.has_role("abuse"), _answers),
+        (actor.has_role("abuse"), _due_cases),
+        (actor.has_role("abuse"), _held_steps),
+        (actor.has_role("abuse"), _amends),
+        (actor.has_role("abuse"), _reports),
+        (account_actions.STAFF_APPROVE.permits(actor), _approvals),
+        (invoicing_actions.STAFF_SUSPEND.permits(actor), _suspensions),
+        (invoicing_actions.STAFF_CONTEST.permits(actor), _contests),
+        (invoicing_actions.STAFF_REVIEWS.permits(actor), _order_reviews),
+        (invoicing_actions.STAFF_RATES.permits(actor), _held_interest),
+        (actions.RETRY.permits(actor), _failed),
+        (actor.has_role("support", "billing", "abuse"), _tickets),
+        (actor.has_role("infrastructure"), _discrepancies),
+        (invoicing_actions.STAFF_LEDGER.permits(actor), _differences),
+        (actions.MAIL.permits(actor), _lost_mail),
+        (actor.has_role("billing"), _short_runs),
+        (actor.has_role("support"), _unconfirmed),
+    ]
+    return [make(now) for allowed, make in parts if allowed]
+
+
+def waiting(actor: Actor, *, now: datetime) -> int:
+    """How many things wait for this person; the figure in the navigation."""
+    return sum(queue.total for queue in queues(actor, now=now))
+
+
+def _queue(
+    rows: QuerySet[Any], make: Callable[[Any], Row], *, title: str, icon: str, url: str, tone: str = "warn"
+) -> Queue:
+    found = list(rows[: SHOWN + 1])
+    total = len(found) if len(found) <= SHOWN else rows.count()
+    return Queue(title, icon, url, total, [make(row) for row in found[:SHOWN]], tone if found else "good")
+
+
+def _case_url(case: Case) -> str:
+    return reverse("abuse_staff:case_detail", args=[case.reference])
+
+
+def _answers(now: datetime) -> Queue:
+    """ABU-9: the clock stands until staff has judged."""
+    judged = (Pause.Reason.ANSWER, Pause.Reason.COMPLAINT)
+    rows = Pause.objects.filter(until=None, reason__in=judged).select_related("case__account").order_by("since")
+    return _queue(
+        rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.since),
+        title=_("Answers to judge"), icon="review", url=reverse("abuse_staff:case_list"),
+    )  # fmt: skip
+
+
+def _due_cases(now: datetime) -> Queue:
+    """Cases whose next step comes within a day, and those whose notice reached nobody."""
+    soon = Q(due_at__lte=now + timedelta(days=1)) | Q(unnoticed_at__isnull=False, t0=None)
+    rows = Case.objects.filter(soon, closed_at=None).select_related("account").order_by("due_at")
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.reference, _case_url(row), _("nobody was reached") if row.t0 is None else str(row.account),
+            due=row.due_at
+        ),
+        title=_("Cases due today"), icon="cases", url=reverse("abuse_staff:case_list"), tone="bad",
+    )  # fmt: skip
+
+
+def _held_steps(now: datetime) -> Queue:
+    """Steps of a ladder that are kept back and that no open approval will release (ABU-12 refused, protected ...)."""
+    held = CaseStep.objects.filter(state=CaseStep.State.HELD, released_at=None, case__closed_at=None)
+    rows = held.exclude(approval__state=Approval.State.OPEN).select_related("case__account").order_by("held_at")
+    return _queue(
+        rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.held_at),
+        title=_("Steps kept back"), icon="hourglass", url=reverse("abuse_staff:case_list"),
+    )  # fmt: skip
+
+
+def _amends(now: datetime) -> Queue:
+    """ABU-10: a reversal came after the subscription had ended; the customer is owed a new server or compensation."""
+    rows = CaseStep.objects.filter(OWED).select_related("case__account").order_by("undone_at")
+    return _queue(
+        rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.undone_at),
+        title=_("Offers owed after a reversal"), icon="scale", url=reverse("abuse_staff:case_list") + "?show=owed",
+    )  # fmt: skip
+
+
+def _reports(now: datetime) -> Queue:
+    """ABU-1: an unknown reporter's notice starts no clock before staff has looked."""
+    rows = Report.objects.filter(state__in=(Report.State.WAITING, Report.State.UNMATCHED)).order_by("received_at")
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.reference, reverse("abuse_staff:report_detail", args=[row.pk]), f"{row.source_ip or '?'}",
+            since=row.received_at
+        ),
+        title=_("Reports to look at"), icon="reports", url=reverse("abuse_staff:report_list"),
+    )  # fmt: skip
+
+
+def _approvals(now: datetime) -> Queue:
+    url = reverse("console:approval_list")
+    rows = Approval.objects.filter(state=Approval.State.OPEN).order_by("pk")
+    return _queue(
+        rows, lambda row: Row(row.summary, url, row.rule, since=row.asked_at),
+        title=_("A second person is needed"), icon="approvals", url=url,
+    )  # fmt: skip
+
+
+def _suspensions(now: datetime) -> Queue:
+    """SUB-8: debts that a rule lets suspend for; a person decides."""
+    url = reverse("invoicing_staff:suspensions")
+    rows = Suspension.objects.filter(state=SuspensionState.PROPOSED).select_related("account", "invoice").order_by("pk")
+    return _queue(
+        rows, lambda row: Row(str(row.account), url, f"{row.rule} · {row.invoice.number}", since=row.proposed_at),
+        title=_("Suspensions to decide"), icon="locked", url=url,
+    )  # fmt: skip
+
+
+def _contests(now: datetime) -> Queue:
+    """TIC-6: disputed invoices and late fees, the one that is due first at the top."""
+    rows = Contest.objects.filter(state=ContestState.OPEN).select_related("account", "invoice").order_by("due_at")
+    late = rows.filter(due_at__lt=now).exists()
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.invoice.number, reverse("tickets_staff:ticket_detail", args=[row.reference]), str(row.account),
+            due=row.due_at,
+        ),
+        title=_("Disputed invoices to decide"), icon="scale",
+        url=reverse("tickets_staff:ticket_list") + "?department=billing", tone="bad" if late else "warn",
+    )  # fmt: skip
+
+
+def _order_reviews(now: datetime) -> Queue:
+    """SUB-4: orders held for a person; the customer was promised an answer."""
+    rows = OrderReview.objects.filter(state=ReviewState.WAITING).select_related("account", "order").order_by("due_at")
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.order.reference, reverse("invoicing_staff:review_detail", args=[row.pk]), str(row.account),
+            due=row.due_at
+        ),
+        title=_("Orders to check"), icon="review", url=reverse("invoicing_staff:review_list"),
+    )  # fmt: skip
+
+
+def _held_interest(now: datetime) -> Queue:
+    """INV-8: late interest that waits for a legal rate nobody has entered."""
+    url = reverse("invoicing_staff:rates")
+    rows = LateInvoice.objects.filter(closed_at=None).exclude(held_for="").select_related("invoice").order_by("pk")
+    return _queue(
+        rows, lambda row: Row(row.invoice.number, url, row.held_for), title=_("Late interest held: no legal rate"),
+        icon="percent", url=url,
+    )  # fmt: skip
+
+
+def _failed(now: datetime) -> Queue:
+    rows = Operation.objects.filter(state=Operation.State.FAILED).exclude(kind=SendMail.kind).order_by("-pk")
+    return _queue(
+        rows,
+        lambda row: Row(
+            _label(row.kind), reverse("console:operation_detail", args=[row.pk]), row.last_error[:120],
+            since=row.finished_at
+        ),
+        title=_("Operations that gave up"), icon="operations", url=reverse("console:operation_list"), tone="bad",
+    )  # fmt: skip
+
+
+def _label(kind: str) -> str:
+    handler = operations.HANDLERS.get(kind)
+    return str(handler.label) if handler else kind
+
+
+def _tickets(now: datetime) -> Queue:
+    rows = Ticket.objects.filter(waiting_since__isnull=False).order_by("waiting_since").select_related("account")
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.title, reverse("tickets_staff:ticket_detail", args=[row.number]), f"{row.number} · {row.account}",
+            since=row.waiting_since,
+        ),
+        title=_("Requests that wait for us"), icon="tickets", url=reverse("tickets_staff:ticket_list"),
+    )  # fmt: skip
+
+
+def _discrepancies(now: datetime) -> Queue:
+    rows = Discrepancy.objects.filter(resolved_at=None).order_by("first_seen")
+    fleet = reverse("servers:staff_server_list")
+    return _queue(
+        rows, lambda row: Row(f"{FINDINGS[row.kind]}: {row.ref}", fleet, f"{row.place} {row.detail}".strip(),
+        since=row.first_seen),
+        title=_("What is not as it should be"), icon="server", url=fleet,
+    )  # fmt: skip
+
+
+def _differences(now: datetime) -> Queue:
+    """What the provider, the books, the invoices and the services do not agree upon (INV-11)."""
+    url = reverse("invoicing_staff:reconciliation")
+    return _queue(
+        reconciling.open_ones(), lambda row: Row(row.get_kind_display(), url, row.ref, since=row.first_seen),
+        title=_("Money that does not agree"), icon="scale", url=url, tone="bad",
+    )  # fmt: skip
+
+
+def _lost_mail(now: datetime) -> Queue:
+    rows = Operation.objects.filter(state=Operation.State.FAILED, kind=SendMail.kind).order_by("-pk")
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.payload.get("template", ""), reverse("console:operation_detail", args=[row.pk]), row.last_error[:120],
+            since=row.finished_at,
+        ),
+        title=_("Mails that reached nobody"), icon="mail-off", url=reverse("console:mail_list") + "?state=failed",
+    )  # fmt: skip
+
+
+def _short_runs(now: datetime) -> Queue:
+    """Billing runs that did not bill everything that was due."""
+    rows = BillingRun.objects.filter(state=RunState.SHORT, dry=False).order_by("-pk")
+    return _queue(
+        rows,
+        lambda row: Row(
+            _("%(failed)s of %(expected)s subscriptions not billed") % {
+                "failed": row.expected - row.looked_at + row.failed, "expected": row.expected
+            },
+            reverse("invoicing_staff:run_detail", args=[row.pk]), since=row.created_at,
+        ),
+        title=_("Billing runs that fell short"), icon="invoice", url=reverse("invoicing_staff:run_list"), tone="bad",
+    )  # fmt: skip
+
+
+def _unconfirmed(now: datetime) -> Queue:
+    """ACC-2: addresses that were never confirmed; their people cannot order."""
+    rows = EmailAddress.objects.filter(
+        verified=False, primary=True, user__memberships__is_owner=True, user__created_at__lte=now - UNCONFIRMED_AFTER
+    ).select_related("user").prefetch_related("user__memberships__account").order_by("-pk")  # fmt: skip
+
+    def make(row: EmailAddress) -> Row:
+        account = row.user.memberships.all()[0].account
+        return Row(
+            str(account), reverse("console:customer_detail", args=[account.reference]), since=row.user.created_at
+        )
+
+    return _queue(
+        rows, make, title=_("Addresses not confirmed"), icon="mail", url=reverse("console:customer_list"), tone="info"
+    )

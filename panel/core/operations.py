@@ -1,0 +1,305 @@
+"""Operations: the one way to the outside world.
+
+A use case writes an Operation in its own transaction (`enqueue`); a worker claims it, carries it out between two
+transactions, asks "did it happen?" before doing anything again, retries with back-off, and gives up into the
+staff's queue. `completed` and `gave_up` run in the transaction that closes the operation.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import F, Q
+from django.utils.functional import Promise
+
+from panel.core import bulk, clock, crash
+from panel.core.errors import NotYet, ProviderError
+from panel.core.models import Attempt, Operation, subject_of
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=120)
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+class Handler:
+    """How one kind of operation is carried out. Subclass, set `kind` and `label`, and `@register` it."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str | Promise]
+    max_attempts: ClassVar[int] = 8
+    kept: ClassVar[timedelta | None] = None  # how long a done one is kept; None: always
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        """Do it, outside any transaction; `to_keep` of the result is kept. Raises ProviderError or NotYet."""
+        raise NotImplementedError
+
+    def happened(self, op: Operation) -> dict[str, Any] | None:
+        """Asked before every attempt after the first: the result if it was done already, else None."""
+        return None
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        """Write down what is now true; in the closing transaction."""
+
+    def to_keep(self, result: dict[str, Any]) -> dict[str, Any]:
+        """What of the result stays on the operation: ids and codes. Personal values are `completed`'s to put where they
+        can be erased (PRV-4)."""
+        return result
+
+    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+        """The operation is in the staff's queue; in the closing transaction."""
+
+
+HANDLERS: dict[str, Handler] = {}
+_wakers: list[Callable[[], None]] = []
+
+
+def register(handler: type[Handler]) -> type[Handler]:
+    """Make `handler` the one for its kind."""
+    HANDLERS[handler.kind] = handler()
+    return handler
+
+
+def on_wake(call: Callable[[], None]) -> None:
+    """Have `call` run after each commit that enqueued something (embedded: wakes the workers; production: Celery)."""
+    if call not in _wakers:
+        _wakers.append(call)
+
+
+def _wake() -> None:
+    for call in _wakers:
+        call()
+
+
+def enqueue(
+    kind: str,
+    *,
+    key: str,
+    now: datetime,
+    account_id: int | None = None,
+    subject: models.Model | None = None,
+    payload: dict[str, Any] | None = None,
+    due_at: datetime | None = None,
+) -> Operation:
+    """Write down that `kind` must be done, once per `key`; a repeat returns the operation that exists.
+
+    Must run inside the transaction of the decision. `payload` holds ids and codes, never secrets or personal values.
+    """
+    return enqueue_row(
+        operation_of(
+            kind, key=key, now=now, account_id=account_id, subject=subject, payload=payload, due_at=due_at
+        )
+    )  # fmt: skip
+
+
+def operation_of(
+    kind: str,
+    *,
+    key: str,
+    now: datetime,
+    account_id: int | None = None,
+    subject: models.Model | None = None,
+    payload: dict[str, Any] | None = None,
+    due_at: datetime | None = None,
+) -> Operation:
+    """An operation as `enqueue` writes it, not written yet."""
+    return Operation(
+        kind=kind, key=key, account_id=account_id, payload=payload or {}, created_at=now, due_at=due_at or now,
+        **subject_of(subject),
+    )  # fmt: skip
+
+
+def enqueue_row(row: Operation) -> Operation:
+    """`enqueue` for an operation that is made already (`operation_of`)."""
+    _in_a_transaction()
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return Operation.objects.get(key=row.key)
+    transaction.on_commit(_wake, robust=True)
+    return row
+
+
+def enqueue_all(rows: Sequence[Operation]) -> None:
+    """`enqueue` for many at once; IntegrityError where one of their keys exists already."""
+    if rows:
+        _in_a_transaction()
+        bulk.insert(rows)
+        transaction.on_commit(_wake, robust=True)
+
+
+def _in_a_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("an operation belongs to the transaction of its decision")
+
+
+def run_due(
+    now: datetime | None = None,
+    stop: Callable[[], bool] | None = None,
+    *,
+    limit: int = 1000,
+    kinds: Collection[str] | None = None,
+) -> int:
+    """Carry out what is due, one after the other; returns how many were tried. `now` None: the wall clock."""
+    tried = 0
+    while tried < limit and not (stop and stop()):
+        instant = now or clock.now()
+        op = _claim(instant, kinds)
+        if op is None:
+            break
+        _carry_out(op, instant if now else None)
+        tried += 1
+    return tried
+
+
+def _claim(now: datetime, kinds: Collection[str] | None) -> Operation | None:
+    """Take the oldest due operation, or one whose worker died, by one conditional UPDATE (holds on both engines)."""
+    ready = Q(state=Operation.State.DUE, due_at__lte=now) | Q(state=Operation.State.RUNNING, lease_until__lt=now)
+    candidates = Operation.objects.filter(ready)
+    if kinds is not None:
+        candidates = candidates.filter(kind__in=kinds)
+    for pk, attempts in candidates.order_by("due_at", "pk").values_list("pk", "attempts")[:20]:
+        with transaction.atomic():
+            won = Operation.objects.filter(ready, pk=pk, attempts=attempts).update(
+                state=Operation.State.RUNNING, lease_until=now + LEASE, attempts=F("attempts") + 1
+            )
+            if not won:
+                continue
+            op = Operation.objects.get(pk=pk)
+            Attempt.objects.filter(operation=op, ended_at=None).update(ended_at=now, outcome="lost")
+            Attempt.objects.create(operation=op, number=op.attempts, started_at=now)
+        crash.point(f"{op.kind}:claimed")
+        return op
+    return None
+
+
+def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
+    def instant() -> datetime:
+        return fixed_now or clock.now()
+
+    handler = HANDLERS.get(op.kind)
+    if handler is None:
+        _close_failed(op, None, f"nobody knows how to do {op.kind}", permanent=True, now=instant())
+        return
+    try:
+        with _held(op):
+            result = handler.happened(op) if op.attempts > 1 else None
+            outcome = "done" if result is None else "happened"
+            if result is None:
+                result = handler.perform(op, now=instant())
+        crash.point(f"{op.kind}:performed")
+        _close_done(op, handler, result, outcome, now=instant())
+    except NotYet as later:
+        _close_later(op, later, now=instant())
+    except ProviderError as error:
+        _close_failed(op, handler, str(error), permanent=error.permanent, now=instant())
+    except Exception as error:
+        log.exception("operation %s", op.pk)
+        _close_failed(op, handler, f"{type(error).__name__}: {error}", permanent=False, now=instant())
+    crash.point(f"{op.kind}:closed")
+
+
+@contextmanager
+def _held(op: Operation) -> Iterator[None]:
+    """Renews the lease while a call to the outside world takes long, so that nobody else takes the operation up."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(LEASE.total_seconds() / 3):
+            _mine(op).update(lease_until=clock.now() + LEASE)
+        connection.close()
+
+    keeper = threading.Timer(LEASE.total_seconds() / 3, renew)
+    keeper.daemon = True
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.cancel()
+
+
+def _mine(op: Operation) -> Any:
+    """The row, only while this worker's attempt still holds it."""
+    return Operation.objects.filter(pk=op.pk, state=Operation.State.RUNNING, attempts=op.attempts)
+
+
+def _close_attempt(op: Operation, outcome: str, now: datetime, error: str = "") -> None:
+    Attempt.objects.filter(operation=op, number=op.attempts).update(ended_at=now, outcome=outcome, error=error)
+
+
+def _close_done(op: Operation, handler: Handler, result: dict[str, Any], outcome: str, *, now: datetime) -> None:
+    with transaction.atomic():
+        closed = _mine(op).update(
+            state=Operation.State.DONE, result=handler.to_keep(result), finished_at=now, due_at=None, lease_until=None,
+            last_error="",
+        )  # fmt: skip
+        if not closed:
+            return  # the lease was lost: whoever holds it now asks `happened` and closes it
+        op.refresh_from_db()
+        _close_attempt(op, outcome, now)
+        handler.completed(op, result, now=now)
+
+
+def _close_later(op: Operation, later: NotYet, *, now: datetime) -> None:
+    with transaction.atomic():
+        if _mine(op).update(
+            state=Operation.State.DUE, due_at=now + timedelta(seconds=later.seconds), lease_until=None,
+            last_error=str(later),
+        ):  # fmt: skip
+            _close_attempt(op, "later", now, str(later))
+
+
+def _close_failed(op: Operation, handler: Handler | None, error: str, *, permanent: bool, now: datetime) -> None:
+    last = permanent or handler is None or op.failures + 1 >= handler.max_attempts
+    with transaction.atomic():
+        if last:
+            changed = {"state": Operation.State.FAILED, "finished_at": now, "due_at": None}
+        else:
+            changed = {"state": Operation.State.DUE, "due_at": now + pause_after(op.failures + 1)}
+        if not _mine(op).update(**changed, failures=F("failures") + 1, last_error=error[:2000], lease_until=None):
+            return
+        op.refresh_from_db()
+        _close_attempt(op, "gave_up" if last else "error", now, error[:2000])
+        if last and handler is not None:
+            handler.gave_up(op, error, now=now)
+
+
+def pause_after(failures: int) -> timedelta:
+    """Back-off: 5 s doubled with each failure up to an hour, with a little spread."""
+    doublings: int = min(failures - 1, 12)
+    pause = min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
+    return pause * random.uniform(0.8, 1.2)
+
+
+def take_back_running(now: datetime) -> int:
+    """At the start of the only process on this data: what was running when it died is due again."""
+    return Operation.objects.filter(state=Operation.State.RUNNING).update(
+        state=Operation.State.DUE, due_at=now, lease_until=None
+    )
+
+
+@transaction.atomic
+def retry(op_id: int, *, now: datetime) -> Operation:
+    """Staff: try a failed (or waiting) operation again at once, with a fresh budget of attempts."""
+    Operation.objects.filter(pk=op_id, state__in=[Operation.State.FAILED, Operation.State.DUE]).update(
+        state=Operation.State.DUE, due_at=now, failures=0, finished_at=None
+    )
+    transaction.on_commit(_wake, robust=True)
+    return Operation.objects.get(pk=op_id)
+
+
+@transaction.atomic
+def discard(op_id: int, *, reason: str, now: datetime) -> Operation:
+    """Staff: this will not be done any more; the reason is kept."""
+    Operation.objects.filter(pk=op_id, state__in=[Operation.State.FAILED, Operation.State.DUE]).update(
+        state=Operation.State.CANCELLED, due_at=None, finished_at=now, last_error=f"discarded: {reason}"
+    )
+    return Operation.objects.get(pk=op_id)

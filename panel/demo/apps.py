@@ -1,0 +1,8 @@
+"""The demo world."""
+
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    name = "panel.demo"
+    label = "demo"

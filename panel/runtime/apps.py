@@ -1,0 +1,26 @@
+"""Connects each process to the runtime it belongs to."""
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class RuntimeConfig(AppConfig):
+    name = "panel.runtime"
+    label = "runtime"
+
+    def ready(self) -> None:
+        if not settings.CLAUSE_REDIS_URL:
+            return  # alone: the live channel stays inside the process, and `serve` wakes its own workers
+        from panel.core import live, operations
+        from panel.core.live.redis_channel import RedisChannel
+
+        live.use(RedisChannel(settings.CLAUSE_REDIS_URL))
+        if settings.PRODUCTION:
+            operations.on_wake(wake_celery)
+
+
+def wake_celery() -> None:
+    """Tells Celery's workers that something is due. They look by themselves too: a lost message only delays."""
+    from panel.celery import run_due
+
+    run_due.apply_async(expires=60, retry=False)

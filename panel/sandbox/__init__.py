@@ -1,0 +1,1 @@
+"""The customer's pages that span apps: the dashboard, the frame's account switch and banners."""

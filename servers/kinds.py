@@ -1,0 +1,229 @@
+"""How a paid subscription of the kind `vps` becomes a server (the port `invoicing.kinds.ServiceKind`)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from invoicing.consuming.usage_rules import METERS, TRAFFIC
+from invoicing.models import Package, Subscription
+from invoicing.subscribing import kinds
+from panel.accounts.models import Account
+from panel.core.errors import NotYet, RuleViolation
+from servers import addresses, enforcement, evidence, places, providers, provisioning, resizing, rules, wording
+from servers.models import AddressHolding, Server, SshKey, TrafficMonth
+from servers.rules import State
+
+EXTRA_ADDRESS = "vps-address"
+MOST_EXTRA = 8
+BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
+HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+UNTIL_READ = 600  # seconds
+
+
+class VpsKind:
+    """See `ServiceKind` for what each method promises."""
+
+    def questions(self, package: Package, account: Account) -> list[kinds.Question]:
+        """Name, place, system and keys; every key is chosen to begin with."""
+        offered = places.on_offer()
+        systems = {code: name for place in offered for code, name in places.images(place).items()}
+        keys = SshKey.objects.filter(account=account, removed_at=None).order_by("name")
+        return [
+            kinds.Question("name", _("Name of the server"), help=_("Letters, digits and hyphens, such as web-1.")),
+            kinds.Question("place", _("Place"), "choice", tuple(offered.items()), next(iter(offered), "")),
+            kinds.Question("image", _("System"), "choice", tuple(systems.items()), next(iter(systems), "")),
+            kinds.Question(
+                "keys", _("SSH keys"), "several",
+                tuple((str(key.pk), f"{key.name} ({key.fingerprint})") for key in keys),
+                help=_("They are installed before the first start. You can add keys later too."), required=False,
+            ),
+        ]  # fmt: skip
+
+    def validate(self, package: Package, options: Mapping[str, Any]) -> dict[str, Any]:
+        name = str(options.get("name") or "").strip().lower()
+        if not HOST_NAME.fullmatch(name):
+            raise _wrong(
+                "name", _("A server's name has letters, digits and hyphens, at most 63, and no hyphen at an end.")
+            )
+        place = str(options.get("place") or next(iter(places.on_offer()), ""))
+        if place not in places.on_offer():
+            raise _wrong("place", _("This place is not on offer."))
+        images = places.images(place)
+        image = str(options.get("image") or next(iter(images)))
+        if image not in images:
+            raise _wrong("image", _("This system is not on offer at this place."))
+        extra = _extra(options)
+        if extra and not providers.get(place).capabilities.extra_addresses:
+            raise _wrong("options", _("Additional addresses are not on offer at this place."))
+        if _backed_up(options.get("options") or {}) and not providers.get(place).capabilities.backups:
+            raise _wrong("options", _("Backups and disaster recovery are not on offer at this place."))
+        return {
+            "name": name, "place": place, "image": image, "keys": _ids(options.get("keys") or ()),
+            "extra_addresses": extra, "options": dict(options.get("options") or {}),
+        }  # fmt: skip
+
+    def why_not_offered(self, option: str) -> str:
+        able = any(providers.get(place).capabilities.backups for place in places.on_offer())
+        if able or not option.startswith(BACKED_UP):
+            return ""
+        return _("No place on offer can copy a server’s disk away and put it up again.")
+
+    def available(self, package: Package, options: Mapping[str, Any]) -> bool:
+        place = str(options.get("place") or next(iter(places.on_offer()), ""))
+        return place in places.on_offer() and addresses.left(place) > _extra(options)
+
+    def provision(self, subscription: Subscription, *, now: datetime) -> None:
+        provisioning.order(subscription, now=now)
+
+    def suspend(self, subscription: Subscription, *, because: str, now: datetime) -> None:
+        for server in _living(subscription):
+            enforcement.suspend(server, because=because, key=f"subscription:{now.isoformat()}", now=now)
+
+    def resume(self, subscription: Subscription, *, because: str, now: datetime) -> None:
+        for server in _living(subscription):
+            enforcement.resume(server, because=because, key=f"subscription:{now.isoformat()}", now=now)
+
+    def terminate(self, subscription: Subscription, *, because: str, now: datetime) -> None:
+        for server in _living(subscription):
+            provisioning.terminate(server, because=because, now=now)
+
+    def refusal_to_pause(self, subscription: Subscription) -> str:
+        server = Server.objects.filter(subscription=subscription).first()
+        if server is None or server.state not in {State.RUNNING, State.STOPPED}:
+            return _("A server can be paused while it runs or is switched off.")
+        return ""
+
+    def refusal_to_change(self, subscription: Subscription, package: Package, options: Mapping[str, int]) -> str:
+        server = Server.objects.select_related("subscription").filter(subscription=subscription).first()
+        if server is None:
+            return _("The server is still being set up.")
+        if _backed_up(options) and not providers.get(server.place).capabilities.backups:
+            return _("Backups and disaster recovery are not on offer at this place.")
+        return resizing.refusal(server, package, _extra({"options": options}))
+
+    def change(self, subscription: Subscription, *, now: datetime) -> None:
+        for server in _living(subscription):
+            resizing.follow(server, subscription, _extra(subscription.settings), now=now)
+
+    def usage(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
+        """SRV-4: both directions of one traffic month, to the byte."""
+        server = Server.objects.select_related("meter").filter(subscription=subscription).first()
+        if server is not None:
+            _check_final(server, period)
+        return self.usage_so_far(subscription, period)
+
+    def usage_so_far(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
+        server = Server.objects.filter(subscription=subscription).first()
+        month = TrafficMonth.objects.filter(server=server, starts_on=period.start).first() if server else None
+        return _counted(server, month)
+
+    def usage_of(self, asked: Sequence[tuple[Subscription, kinds.UsagePeriod]]) -> list[list[kinds.UsageLine] | None]:
+        """Three queries, however many are asked for."""
+        rows = Server.objects.select_related("meter").filter(subscription__in={row.pk for row, _period in asked})
+        servers = {server.subscription_id: server for server in rows}
+        starts = {period.start for _row, period in asked}
+        months = {
+            (month.server_id, month.starts_on): month
+            for month in TrafficMonth.objects.filter(server__in=[server.pk for server in rows], starts_on__in=starts)
+        }
+        found: list[list[kinds.UsageLine] | None] = []
+        for row, period in asked:
+            server = servers.get(row.pk)
+            try:
+                if server is not None:
+                    _check_final(server, period)
+            except NotYet:
+                found.append(None)
+            else:
+                found.append(_counted(server, months.get((server.pk, period.start)) if server else None))
+        return found
+
+    def readings(self, subscription: Subscription, meter: str, period: kinds.UsagePeriod) -> list[kinds.ReadDay]:
+        """SRV-4: bytes of each Paris day from the hours, beside the readings of the counter that they were added by."""
+        server = Server.objects.filter(subscription=subscription).first()
+        return [] if server is None or meter != TRAFFIC else evidence.days(server, period.start, period.end)
+
+    def progress(self, subscription: Subscription) -> kinds.Progress:
+        """The steps of the machine's creation, as its own page shows them; the payment is the order's to tell."""
+        server = Server.objects.filter(subscription=subscription).first()
+        if server is None:
+            return kinds.Progress()
+        creation = server.actions.filter(verb=rules.Verb.CREATE).order_by("pk").first()
+        _paid, *steps = wording.creation_steps(creation)
+        url = reverse("servers:server_detail", args=[server.reference])
+        return kinds.Progress(url, tuple(steps), server.state in {State.RUNNING, State.STOPPED, State.SUSPENDED})
+
+    def describe(self, subscription: Subscription, language: str) -> str:
+        """`VPS S - web-1 (198.51.100.7)`."""
+        return self.describe_each([(subscription, language)])[0]
+
+    def describe_each(self, asked: Sequence[tuple[Subscription, str]]) -> list[str]:
+        servers = {server.subscription_id: server for server in Server.objects.filter(
+            subscription__in=[subscription.pk for subscription, _language in asked])}  # fmt: skip
+        held = AddressHolding.objects.filter(
+            server__in=[server.pk for server in servers.values()], is_first=True
+        ).order_by("since")
+        newest = dict(held.values_list("server_id", "address__ip"))
+        return [_described(row, servers.get(row.pk), newest, language) for row, language in asked]
+
+
+def _described(row: Subscription, server: Server | None, newest: Mapping[int, str], language: str) -> str:
+    named = row.package.named(language)
+    if server is None:
+        return f"{named} - {row.settings.get('name', '')}"
+    return f"{named} - {server.name}" + (f" ({newest[server.pk]})" if server.pk in newest else "")
+
+
+def _counted(server: Server | None, month: TrafficMonth | None) -> list[kinds.UsageLine]:
+    """SRV-4: what a server's traffic month comes to."""
+    if server is None:
+        return []
+    total, included = (month.total, month.included_bytes) if month else (0, server.included_bytes)
+    evidence = {
+        "server": server.reference, "month": month.pk if month else None, "bytes": total, "included": included,
+        "rx_bytes": month.rx_bytes if month else 0, "tx_bytes": month.tx_bytes if month else 0,
+    }  # fmt: skip
+    unit = METERS[TRAFFIC].unit
+    return [kinds.UsageLine(TRAFFIC, Decimal(total) / rules.GB, unit, Decimal(included) / rules.GB, evidence=evidence)]
+
+
+def _living(subscription: Subscription) -> list[Server]:
+    return list(Server.objects.alive().filter(subscription=subscription).select_related("subscription"))
+
+
+def _check_final(server: Server, period: kinds.UsagePeriod) -> None:
+    """NotYet until the counter was read after the period's end, or for the last time."""
+    if server.state in {State.ORDERED, State.CREATING, State.FAILED}:
+        return
+    meter = getattr(server, "meter", None)
+    if meter is None or meter.closed_at is not None:
+        return
+    if meter.at is None or meter.at < rules.Month(period.start, period.end).ends_at:
+        raise NotYet(UNTIL_READ, f"the meter of {server.reference} was not read since {period.end}")
+
+
+def _extra(options: Mapping[str, Any]) -> int:
+    wanted = (options.get("options") or {}).get(EXTRA_ADDRESS, 0)
+    if not isinstance(wanted, int) or not 0 <= wanted <= MOST_EXTRA:
+        raise _wrong("options", _("At most %(count)s additional addresses can be ordered.") % {"count": MOST_EXTRA})
+    return wanted
+
+
+def _backed_up(quantities: Mapping[str, int]) -> bool:
+    return any(count and code.startswith(BACKED_UP) for code, count in quantities.items())
+
+
+def _ids(raw: Any) -> list[int]:
+    try:
+        return sorted({int(one) for one in raw})
+    except (TypeError, ValueError) as error:
+        raise _wrong("keys", _("Choose keys from your list.")) from error
+
+
+def _wrong(field: str, sentence: str) -> RuleViolation:
+    return RuleViolation(sentence, rule="SUB-2", field=field)

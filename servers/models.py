@@ -1,0 +1,402 @@
+"""Rows of the servers app: machines, addresses and who held them, keys, traffic, what was asked of whom."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from panel.core import triggers
+from panel.core.querysets import TenantQuerySet
+from servers import rules
+
+
+def _choices(*names: str) -> list[tuple[str, str]]:
+    return [(str(name), str(name)) for name in names]
+
+
+class ServerQuerySet(TenantQuerySet):
+    def alive(self) -> Self:
+        """Everything that is not destroyed."""
+        return self.exclude(state=rules.State.DESTROYED)
+
+    def on_the_host(self) -> Self:
+        """Servers that have a machine which is theirs to command."""
+        return self.filter(state__in=rules.ON_THE_HOST).exclude(provider_ref="")
+
+
+class Server(models.Model):
+    """A customer's machine. `state` is what the panel wants of it, carried out; `power` and `reachable` are two facts,
+    what the host said and whether SSH answered (SRV-12). One per subscription, which is the idempotency key (SRV-1)."""
+
+    reference = models.CharField(max_length=20, unique=True)
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="servers")
+    subscription = models.OneToOneField("invoicing.Subscription", models.PROTECT, related_name="server")
+    name = models.CharField(max_length=63)
+    state = models.CharField(max_length=12, choices=_choices(*rules.State), default=rules.State.ORDERED.value)
+    place = models.CharField(max_length=40)
+    provider_ref = models.CharField(max_length=120, blank=True)
+    image = models.CharField(max_length=80)
+    size = models.JSONField(help_text="code, vcpu, memory_mb, disk_gb")
+    extra_addresses = models.PositiveSmallIntegerField(default=0)
+    included_bytes = models.BigIntegerField(default=0, help_text="per traffic month (SRV-4)")
+    warn_percent = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="the client's own threshold (SRV-5)"
+    )
+    host_key = models.TextField(blank=True, help_text="pinned at creation, from the host's side")
+    resume_to = models.CharField(max_length=12, blank=True, help_text="the state before a suspension")
+    power = models.CharField(max_length=8, choices=_choices(*rules.Power), default=rules.Power.UNKNOWN.value)
+    reachable = models.BooleanField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="when SSH answered last")
+    checked_at = models.DateTimeField(null=True)
+    ordered_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = ServerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                F("place"), F("provider_ref"), condition=~Q(provider_ref=""), name="server_ref_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["account", "-id"], name="server_account"),
+            models.Index(fields=["state", "-id"], name="server_state"),
+            models.Index(fields=["place", "-id"], name="server_place", condition=~Q(state="destroyed")),
+            models.Index(fields=["name", "-id"], name="server_name", opclasses=["varchar_pattern_ops", "int8_ops"]),
+            models.Index(fields=["-id"], name="server_unreachable", condition=Q(state="running", reachable=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reference})"
+
+    @property
+    def token(self) -> str:
+        """What a place knows this machine by: the subscription's reference, so that a repeat finds it (SRV-1)."""
+        return self.subscription.reference
+
+
+class Address(models.Model):
+    """An address of the provider's. `blocked` is what the host confirmed, `state` whether somebody holds it (SRV-3)."""
+
+    class State(models.TextChoices):
+        FREE = "free"
+        HELD = "held"
+        QUARANTINE = "quarantine"
+
+    ip = models.GenericIPAddressField(unique=True)
+    place = models.CharField(max_length=40)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.FREE)
+    free_at = models.DateTimeField(null=True, help_text="when its quarantine ends")
+    blocked = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["place", "id"], name="address_free", condition=Q(state="free")),
+            models.Index(fields=["free_at"], name="address_quarantined", condition=Q(state="quarantine")),
+        )
+
+    def __str__(self) -> str:
+        return str(self.ip)
+
+
+class AddressHolding(models.Model):
+    """Who held an address from when to when; kept for as long as claims can come (SRV-3, PRV-4). Half-open in time."""
+
+    address = models.ForeignKey(Address, models.PROTECT, related_name="holdings")
+    server = models.ForeignKey(Server, models.PROTECT, related_name="holdings")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="address_holdings")
+    is_first = models.BooleanField(help_text="the address that came with the server")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-since", "-id")
+        constraints = (
+            models.UniqueConstraint(F("address"), condition=Q(until__isnull=True), name="holding_one_open"),
+            models.UniqueConstraint(
+                F("server"), condition=Q(until__isnull=True, is_first=True), name="holding_one_first"
+            ),
+            models.CheckConstraint(condition=Q(until__isnull=True) | Q(until__gte=F("since")), name="holding_forward"),
+        )
+        indexes = (
+            models.Index(fields=["address", "since"], name="holding_when"),
+            models.Index(fields=["server", "since"], name="holding_server"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.address_id} {self.since:%Y-%m-%d}.."
+
+
+class SshKey(models.Model):
+    """A public key of the account's (SRV-2). A removed one stays as a row until it is off every machine."""
+
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="ssh_keys")
+    name = models.CharField(max_length=80)
+    public_key = models.TextField(help_text="kind and key, without the comment")
+    fingerprint = models.CharField(max_length=60)
+    added_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint(
+                F("account"), F("fingerprint"), condition=Q(removed_at__isnull=True), name="ssh_key_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def dialog(self) -> str:
+        """The name of the dialog that asks before removing it."""
+        return f"remove-{self.pk}"
+
+
+class KeyOnServer(models.Model):
+    """Whether a key is to be on a server, and whether the host has confirmed it."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="keys")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    key = models.ForeignKey(SshKey, models.PROTECT, related_name="on_servers")
+    wanted = models.BooleanField(default=True)
+    installed_at = models.DateTimeField(null=True)
+    turn = models.PositiveIntegerField(default=0, help_text="counts the changes of mind, for the operation's key")
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(F("server"), F("key"), name="key_on_server_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.key_id} on {self.server_id}"
+
+
+class ServerAction(models.Model):
+    """Something asked of a server, by a person or the panel: its steps, its operation and how it ended (SRV-8)."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    server = models.ForeignKey(Server, models.PROTECT, related_name="actions")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    verb = models.CharField(max_length=12, choices=_choices(*rules.Verb))
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.BigIntegerField(null=True)
+    because = models.CharField(max_length=120, blank=True, help_text="a rule or a code, never free text of a person")
+    operation = models.ForeignKey("core.Operation", models.PROTECT, null=True, related_name="+")
+    facts = models.JSONField(default=dict, help_text="what was true before")
+    steps = models.JSONField(default=list)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                F("server"),
+                condition=Q(state="waiting", verb__in=sorted(verb.value for verb in rules.POWER_VERBS)),
+                name="action_one_power",
+            ),
+        )
+        indexes = (models.Index(fields=["server", "-id"], name="action_server"),)
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.server_id}"
+
+    def reached(self, step: str, now: datetime) -> bool:
+        """Notes that `step` is behind us; False if it was noted before. The caller saves."""
+        if any(known["name"] == step for known in self.steps):
+            return False
+        self.steps = [*self.steps, {"name": step, "at": now.isoformat()}]
+        return True
+
+
+class Meter(models.Model):
+    """The state of one interface's counter: the last reading, to take the next one's difference from."""
+
+    server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="meter")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    epoch = models.CharField(max_length=120, blank=True)
+    rx_bytes = models.BigIntegerField(default=0)
+    tx_bytes = models.BigIntegerField(default=0)
+    at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+    closed_at = models.DateTimeField(null=True, help_text="after the last reading of a destroyed machine")
+
+    objects = TenantQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"meter of {self.server_id}"
+
+
+class TrafficReading(models.Model):
+    """One raw reading and what it added; grows without bound, so its key holds the time (partitions by month)."""
+
+    pk = models.CompositePrimaryKey("server_id", "at")
+    server_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    account_id = models.BigIntegerField()
+    epoch = models.CharField(max_length=120)
+    rx_bytes = models.BigIntegerField(help_text="the counter, into the machine")
+    tx_bytes = models.BigIntegerField(help_text="the counter, out of it")
+    added = models.BigIntegerField(help_text="bytes this reading added, both directions")
+    verdict = models.CharField(max_length=12)
+
+    objects = TenantQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.at}"
+
+
+class TrafficHour(models.Model):
+    """Bytes of one UTC hour, for charts and as evidence."""
+
+    pk = models.CompositePrimaryKey("server_id", "hour")
+    server_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    account_id = models.BigIntegerField()
+    rx_bytes = models.BigIntegerField(default=0)
+    tx_bytes = models.BigIntegerField(default=0)
+
+    objects = TenantQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.hour}"
+
+
+class TrafficMonth(models.Model):
+    """What SRV-4 counts and SRV-5 charges: both directions, from the anchor day to the next."""
+
+    server = models.ForeignKey(Server, models.PROTECT, related_name="months")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    starts_on = models.DateField()
+    ends_on = models.DateField(help_text="the first day of the next month")
+    rx_bytes = models.BigIntegerField(default=0)
+    tx_bytes = models.BigIntegerField(default=0)
+    included_bytes = models.BigIntegerField()
+    warned_percent = models.PositiveSmallIntegerField(default=0)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-starts_on",)
+        constraints = (models.UniqueConstraint(F("server"), F("starts_on"), name="traffic_month_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.starts_on}"
+
+    @property
+    def total(self) -> int:
+        return self.rx_bytes + self.tx_bytes
+
+
+class Outage(models.Model):
+    """A stretch in which a server that should run was down: its place did not say that it is on, and its SSH did not
+    answer (SUB-15). `judged`: every month that it reaches into is over and was reckoned."""
+
+    server = models.ForeignKey(Server, models.PROTECT, related_name="outages")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    judged = models.BooleanField(default=False)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-since", "-id")
+        constraints = (
+            models.UniqueConstraint(F("server"), condition=Q(until__isnull=True), name="outage_one_open"),
+            models.CheckConstraint(condition=Q(until__isnull=True) | Q(until__gte=F("since")), name="outage_forward"),
+        )
+        indexes = (
+            models.Index(fields=["server", "since"], name="outage_of"),
+            models.Index(fields=["since"], name="outage_to_judge", condition=Q(judged=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.since}"
+
+
+class AvailabilityMonth(models.Model):
+    """How available a server was in a calendar month that is over, in seconds; only months with an outage have a row,
+    and each is reckoned once (SUB-15)."""
+
+    server = models.ForeignKey(Server, models.PROTECT, related_name="availability_months")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    starts_on = models.DateField()
+    measured_seconds = models.PositiveIntegerField()
+    down_seconds = models.PositiveIntegerField()
+    credited_cents = models.BigIntegerField(default=0)
+    terms_version = models.CharField(max_length=60)
+    reckoned_at = models.DateTimeField()
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-starts_on",)
+        constraints = (models.UniqueConstraint(F("server"), F("starts_on"), name="availability_month_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.server_id} {self.starts_on}"
+
+
+class Discrepancy(models.Model):
+    """Something that is not as it should be at a place; repaired by an operation or left for staff."""
+
+    place = models.CharField(max_length=40)
+    kind = models.CharField(max_length=16, choices=_choices(*rules.Finding))
+    ref = models.CharField(max_length=160, help_text="the machine or address at the place")
+    server = models.ForeignKey(Server, models.CASCADE, null=True, related_name="discrepancies")
+    detail = models.CharField(max_length=300, blank=True)
+    operation = models.ForeignKey("core.Operation", models.SET_NULL, null=True, related_name="+")
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                F("place"), F("kind"), F("ref"), condition=Q(resolved_at__isnull=True), name="discrepancy_one_open"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ref}"
+
+
+triggers.append_only("servers_availabilitymonth")
+_OVERLAP = (
+    "EXISTS (SELECT 1 FROM servers_addressholding h WHERE h.address_id = NEW.address_id AND h.id <> NEW.id"
+    " AND (NEW.until IS NULL OR h.since < NEW.until) AND (h.until IS NULL OR h.until > NEW.since))"
+)
+for _moment in ("INSERT", "UPDATE"):
+    triggers.declare(
+        triggers.Trigger(
+            name=f"servers_holding_overlap_{_moment.lower()}",
+            table="servers_addressholding",
+            moment=f"AFTER {_moment}",
+            sqlite=f"SELECT RAISE(ABORT, 'two holders of one address at one time') WHERE {_OVERLAP}",
+            postgresql=(
+                f"IF {_OVERLAP} THEN RAISE EXCEPTION 'two holders of one address at one time'"
+                " USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NULL"
+            ),
+        )
+    )

@@ -1,0 +1,176 @@
+"""When a server was down, as the watch saw it; each calendar month is reckoned once it is over (SUB-15).
+
+Announced maintenance has no record yet (SUB-10), so nothing is taken off.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from invoicing.compensating import service_credits
+from invoicing.documents import texts
+from invoicing.models import Interval, Subscription
+from invoicing.subscribing import changes
+from panel import terms
+from panel.core import due
+from panel.core.calendars import add_months, paris_date, start_of_paris_day
+from panel.core.money import Cents, round_cents
+from panel.terms.numbers import AvailabilityTerms
+from servers import rules, sla_rules
+from servers.models import AvailabilityMonth, Outage, Server
+from servers.rules import State
+from servers.sla_rules import Credit, Span
+
+MONTHS_IN = {Interval.MONTH: 1, Interval.YEAR: 12}
+
+
+# --- seen ------------------------------------------------------------------------------------------------------------
+
+
+def seen(server: Server, *, power: str, reachable: bool | None, now: datetime) -> None:
+    """The watch saw something new of a server: an outage begins, or ends. In its transaction."""
+    if rules.is_down(server.state, power, reachable):
+        Outage.objects.get_or_create(
+            server=server, until=None, defaults={"account_id": server.account_id, "since": now}
+        )
+    else:
+        Outage.objects.filter(server=server, until=None).update(until=now)
+
+
+def close_settled(*, now: datetime) -> None:
+    """A server that shall not run any more (stopped, suspended, ended) is not down either."""
+    Outage.objects.filter(until=None).exclude(server__state=State.RUNNING).update(until=now)
+
+
+# --- reckoned --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The availability of a server in a part of a calendar month."""
+
+    month: date
+    measured: timedelta
+    down: timedelta
+
+    @property
+    def percent(self) -> Decimal:
+        return sla_rules.percent_available(self.measured, self.down)
+
+    @property
+    def down_minutes(self) -> int:
+        """Minutes down, each one begun."""
+        return -(-self.down // timedelta(minutes=1))
+
+
+def figure(server: Server, month: date, *, now: datetime, known: Sequence[Outage] | None = None) -> Figure:
+    """The availability in the calendar month that begins on `month` (Paris), as far as the server existed in it and up
+    to `now`."""
+    first, last = start_of_paris_day(month), start_of_paris_day(add_months(month, 1))
+    since = max(first, server.ready_at or now)
+    whole = Span(since, max(since, min(last, server.ended_at or now, now)))
+    rows = known if known is not None else Outage.objects.filter(server=server, since__lt=last)
+    spans = [Span(row.since, row.until or now) for row in rows]
+    return Figure(month, whole.until - whole.since, sla_rules.down(spans, whole))
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month on the server's page: its figure, and the credit in cents once it is reckoned (None: it still runs)."""
+
+    figure: Figure
+    credited: Cents | None
+
+
+def recent(server: Server, *, now: datetime, count: int = 3) -> list[Month]:
+    """The present calendar month and those before it in which the server ran, newest first; two queries."""
+    if server.ready_at is None:
+        return []
+    last = min(now, server.ended_at or now)
+    newest, first = paris_date(last).replace(day=1), paris_date(server.ready_at).replace(day=1)
+    months = [month for back in range(count) if (month := add_months(newest, -back)) >= first]
+    known = list(Outage.objects.filter(server=server, since__lt=now))
+    rows = AvailabilityMonth.objects.filter(server=server, starts_on__in=months)
+    credited = dict(rows.values_list("starts_on", "credited_cents"))
+    over = paris_date(now).replace(day=1)
+    return [
+        Month(figure(server, month, now=now, known=known), credited.get(month, 0 if month < over else None))
+        for month in months
+    ]
+
+
+@due.sweep("servers.availability", every_seconds=3600)
+def reckon(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
+    """SUB-15: reckon each calendar month that is over and in which a server was down, once, and grant its credit."""
+    this_month = paris_date(now).replace(day=1)
+    rows = Outage.objects.filter(judged=False, since__lt=start_of_paris_day(this_month)).order_by("pk")
+    if dry_run:
+        return due.SweepReport(would=[f"reckon the outage of server {row.server_id} since {row.since}" for row in rows])
+    return due.each([row.pk for row in rows], lambda pk: _judge(pk, this_month, now=now))
+
+
+@transaction.atomic
+def _judge(pk: int, this_month: date, *, now: datetime) -> None:
+    server = Server.objects.get(outages=pk)
+    subscription = Subscription.objects.select_for_update().get(pk=server.subscription_id)  # one month at a time
+    row = Outage.objects.select_for_update().get(pk=pk)
+    month = paris_date(row.since).replace(day=1)
+    while month < this_month and (row.until is None or start_of_paris_day(month) <= row.until):
+        if not AvailabilityMonth.objects.filter(server=server, starts_on=month).exists():
+            _reckon(server, subscription, month, now=now)
+        month = add_months(month, 1)
+    if row.until is not None and row.until <= start_of_paris_day(this_month):
+        Outage.objects.filter(pk=pk).update(judged=True)
+
+
+def _reckon(server: Server, subscription: Subscription, month: date, *, now: datetime) -> None:
+    version = terms.version(subscription.terms_version)
+    found, price = figure(server, month, now=now), month_price(subscription)
+    owed = sla_rules.credit(found.measured, found.down, price, version.availability)
+    AvailabilityMonth.objects.create(
+        server=server, account_id=server.account_id, starts_on=month, credited_cents=owed.cents,
+        measured_seconds=found.measured // timedelta(seconds=1), down_seconds=found.down // timedelta(seconds=1),
+        terms_version=version.name, reckoned_at=now,
+    )  # fmt: skip
+    if owed.cents:
+        service_credits.grant_credit(
+            subscription.account, subscription, owed.cents, _said(server, found, owed, version.availability),
+            _evidence(server, found, owed, price) | {"terms": version.name}, rule="SUB-15",
+            once=f"SUB-15:{server.reference}:{month:%Y-%m}", now=now,
+        )  # fmt: skip
+
+
+def month_price(subscription: Subscription) -> Cents:
+    """What a month of it costs, package and options together; a twelfth of a year's price."""
+    whole = changes.held_by(subscription)
+    return round_cents(Decimal(whole.period_cents) / 100 / MONTHS_IN[Interval(whole.interval)])
+
+
+SAID = {
+    "en": "{name}: {down} min down in {month} ({percent} % available, {promised} % promised): {hours} h begun beyond, "
+          "{credit} % of {price}",
+    "fr": "{name} : {down} min d’arrêt en {month} (disponible à {percent} %, promis {promised} %) : {hours} h entamées "
+          "au-delà, {credit} % de {price}",
+}  # fmt: skip
+
+
+def _said(server: Server, found: Figure, owed: Credit, law: AvailabilityTerms) -> str:
+    language = texts.language_of(server.account.language)
+    return SAID[language].format(
+        name=server.name, down=found.down_minutes, month=f"{found.month:%m/%Y}", hours=owed.hours,
+        percent=texts.decimal(language, found.percent), promised=texts.decimal(language, law.promised_percent),
+        credit=texts.decimal(language, owed.percent),
+        price=texts.money(language, month_price(server.subscription)),
+    )  # fmt: skip
+
+
+def _evidence(server: Server, found: Figure, owed: Credit, price: Cents) -> dict[str, object]:
+    minute = timedelta(minutes=1)
+    return {
+        "server": server.reference, "month": f"{found.month:%Y-%m}", "minutes_measured": found.measured // minute,
+        "minutes_down": found.down_minutes, "minutes_allowed": owed.allowed // minute, "hours_begun": owed.hours,
+        "percent": str(owed.percent.normalize()), "of_cents": price, "subscription": server.subscription.reference,
+    }  # fmt: skip

@@ -1,0 +1,130 @@
+"""Start, stop and reboot, asked by a person and carried out once (SRV-8)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from panel.core import operations
+from panel.core.actors import Actor
+from panel.core.errors import RuleViolation
+from panel.core.models import Operation
+from panel.core.states import move
+from servers import actions, enforcement, metering, providers
+from servers.action_log import attach, begin, finish, published, reopen, told
+from servers.models import Server, ServerAction
+from servers.rules import ON_THE_HOST, TRANSITIONS, Power, State, Verb, after
+
+
+@transaction.atomic
+def request(server: Server, verb: Verb, *, actor: Actor, now: datetime) -> ServerAction:
+    """Have the server started, stopped or rebooted. A second click while the first is under way returns the first.
+
+    PermissionDenied when `actor` may not; RuleViolation with the sentence when the state forbids it.
+    """
+    server = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=server.pk)
+    same = server.actions.filter(verb=verb, state=ServerAction.State.WAITING).first()
+    if same is not None and actions.BY_VERB[verb].permits(actor):
+        return same
+    actions.BY_VERB[verb].check(actor, server)
+    try:
+        with transaction.atomic():
+            action = begin(server, verb, actor=actor, because="", now=now)
+    except IntegrityError as error:
+        raise RuleViolation(str(actions.SENTENCES["busy"])) from error
+    attach(action, f"servers.{verb}", f"servers.{verb}:{action.pk}", now=now)
+    told(server, f"servers.server.{verb}_asked", now=now, actor=actor)
+    return action
+
+
+class _PowerOperation(operations.Handler):
+    verb: Verb
+    wanted: Power
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
+        if server.state not in ON_THE_HOST:
+            return {"skipped": server.state}
+        if enforcement.held_by(server):
+            return {"skipped": "suspended"}
+        reopen(op.payload["action"])
+        return self.command(server, op, now)
+
+    def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def happened(self, op: Operation) -> dict[str, Any] | None:
+        server = Server.objects.get(pk=op.payload["server"])
+        node = providers.get(server.place).get(server.provider_ref)
+        return {"power": str(node.power)} if node and node.power is self.wanted else None
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        server = (
+            Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=op.payload["server"])
+        )
+        if "skipped" in result or server.state not in ON_THE_HOST:
+            finish(op.payload["action"], ServerAction.State.CANCELLED, now)
+            published(server, "servers.action.cancelled")
+            return
+        Server.objects.filter(pk=server.pk).update(power=self.wanted)
+        target = after(self.verb)
+        if target and server.state not in {target, State.SUSPENDED}:
+            move(server, target, TRANSITIONS)
+        finish(op.payload["action"], ServerAction.State.DONE, now)
+        told(server, f"servers.server.{self.verb}_done", now=now)
+        enforcement.catch_up(server, now=now)
+
+    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+        server = Server.objects.get(pk=op.payload["server"])
+        finish(op.payload["action"], ServerAction.State.FAILED, now)
+        told(server, f"servers.server.{self.verb}_failed", now=now, operation=op.pk)
+
+
+@operations.register
+class StartServer(_PowerOperation):
+    kind = "servers.start"
+    label = _("Start a server")
+    verb = Verb.START
+    wanted = Power.ON
+
+    def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
+        return {"power": str(providers.get(server.place).start(server.provider_ref).power)}
+
+
+@operations.register
+class StopServer(_PowerOperation):
+    kind = "servers.stop"
+    label = _("Stop a server")
+    verb = Verb.STOP
+    wanted = Power.OFF
+
+    def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
+        metering.last_reading(server, now=now)
+        return {"power": str(providers.get(server.place).stop(server.provider_ref).power)}
+
+
+@operations.register
+class RebootServer(_PowerOperation):
+    """A reboot that happened shows in the counters: they began anew."""
+
+    kind = "servers.reboot"
+    label = _("Reboot a server")
+    verb = Verb.REBOOT
+    wanted = Power.ON
+
+    def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
+        cloud = providers.get(server.place)
+        if cloud.capabilities.counters:
+            epoch = cloud.counters(server.provider_ref, now=now).epoch
+            ServerAction.objects.filter(pk=op.payload["action"], facts={}).update(facts={"epoch": epoch})
+        metering.last_reading(server, now=now)
+        return {"power": str(cloud.reboot(server.provider_ref).power)}
+
+    def happened(self, op: Operation) -> dict[str, Any] | None:
+        action = ServerAction.objects.select_related("server").get(pk=op.payload["action"])
+        cloud, before = providers.get(action.server.place), action.facts.get("epoch")
+        if before is None or not cloud.capabilities.counters:
+            return None
+        epoch = cloud.counters(action.server.provider_ref, now=action.requested_at).epoch
+        return super().happened(op) if epoch != before else None

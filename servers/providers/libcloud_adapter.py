@@ -1,0 +1,307 @@
+"""Any libcloud compute driver behind our port, as far as the driver goes.
+
+Drivers agree on list, create, destroy and reboot, and on little else. This adapter finds out what its driver can do
+(method really overridden, keyword really taken), finds machines again by our token, and believes no return value: after
+each verb it reads the machine until it is as asked. Configuration of a place:
+
+    {"provider": "libcloud", "label": "Paris", "driver": "openstack", "arguments": {"key": ..., "secret": ...},
+     "sizes": {"vps-s": "<id there>"}, "images": {"debian-13": "<id there>"}, "location": "<id there>",
+     "terminated_is_off": false}
+"""
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import requests
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.types import InvalidCredsError, LibcloudError
+from libcloud.compute.base import Node as VendorNode
+from libcloud.compute.base import NodeAuthSSHKey, NodeDriver
+from libcloud.compute.providers import get_driver
+from libcloud.compute.types import NodeState
+
+from panel.core.errors import ProviderError
+from servers.providers import Capabilities, CloudProvider, Counters, Node, NodeSpec, Size, mark, not_supported
+from servers.rules import Power
+
+METADATA_KEY = "clause_token"
+TRY_AGAIN = frozenset({408, 409, 423, 425, 429})
+"""HTTP answers in the 400s that mean "not now" and not "never"."""
+
+POWERS: Mapping[str, Power] = {
+    NodeState.RUNNING: Power.ON,
+    NodeState.STARTING: Power.PENDING,
+    NodeState.REBOOTING: Power.PENDING,
+    NodeState.PENDING: Power.PENDING,
+    NodeState.STOPPING: Power.PENDING,
+    NodeState.RECONFIGURING: Power.PENDING,
+    NodeState.UPDATING: Power.PENDING,
+    NodeState.MIGRATING: Power.PENDING,
+    NodeState.STOPPED: Power.OFF,
+    NodeState.SUSPENDED: Power.OFF,
+    NodeState.PAUSED: Power.OFF,
+    NodeState.TERMINATED: Power.GONE,
+}
+
+START = ("start_node", "ex_start_node", "ex_power_on_node", "ex_start")
+STOP = ("stop_node", "ex_stop_node", "ex_power_off_node", "ex_shutdown_node", "ex_stop")
+
+
+class LibcloudProvider(CloudProvider):
+    """One place. Not to be shared between threads: `servers.providers.get` keeps one per thread."""
+
+    patience = 120.0
+    """Seconds to wait for a verb's effect before saying "not confirmed"."""
+    pause = 2.0
+
+    def __init__(self, place: str, driver: NodeDriver, config: Mapping[str, Any]) -> None:
+        self.place = place
+        self.driver = driver
+        self.config = config
+        self.label = str(config.get("label") or driver.name)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            label=self.label,
+            start_stop=bool(self._method(START) and self._method(STOP)),
+            reboot=self._method(("reboot_node",)) is not None,
+            first_boot=self._user_data() is not None,
+            chooses_address=True,
+        )
+
+    # ------------------------------------------------------------ machines
+
+    def create(self, spec: NodeSpec) -> Node:
+        if (there := self.find(spec.token)) is not None:
+            return there
+        with self._asking("create"):
+            made = self.driver.create_node(**self._order(spec))
+        node = self._settled(str(made.id), lambda node: node.power is not Power.PENDING, "create")
+        return replace(node, token=spec.token)
+
+    def find(self, token: str) -> Node | None:
+        alive = (node for node in self.list() if node.power is not Power.GONE)
+        found = next((node for node in alive if node.token in (token, mark(token))), None)
+        return replace(found, token=token) if found is not None else None
+
+    def get(self, ref: str) -> Node | None:
+        node = self._vendor(ref)
+        return self._ours(node) if node is not None else None
+
+    def list(self) -> list[Node]:
+        with self._asking("list"):
+            return [self._ours(node) for node in self.driver.list_nodes()]
+
+    def start(self, ref: str) -> Node:
+        return self._switch(ref, START, "start", Power.ON)
+
+    def stop(self, ref: str) -> Node:
+        return self._switch(ref, STOP, "stop", Power.OFF)
+
+    def reboot(self, ref: str) -> Node:
+        if not self.capabilities.reboot:
+            raise not_supported("reboot", self.label)
+        vendor = self._known(ref)
+        with self._asking("reboot"):
+            self.driver.reboot_node(vendor)
+        return self._settled(ref, lambda node: node.power is Power.ON, "reboot")
+
+    def destroy(self, ref: str) -> None:
+        if (vendor := self._vendor(ref)) is None or self._power(vendor) is Power.GONE:
+            return
+        with self._asking("destroy"):
+            self.driver.destroy_node(vendor)
+        until = time.monotonic() + self.patience
+        while (node := self.get(ref)) is not None and node.power is not Power.GONE:
+            self._wait(until, f"{ref} is still there after destroy")
+
+    # ------------------------------------------------------------ what libcloud has no common words for
+
+    def resize(self, ref: str, size: Size) -> Node:
+        raise not_supported("resize", self.label)
+
+    def attach_address(self, ref: str, ip: str) -> None:
+        raise not_supported("attach an address", self.label)
+
+    def detach_address(self, ref: str, ip: str) -> None:
+        raise not_supported("detach an address", self.label)
+
+    def block_address(self, ref: str, ip: str) -> None:
+        raise not_supported("block an address", self.label)
+
+    def unblock_address(self, ref: str, ip: str) -> None:
+        raise not_supported("unblock an address", self.label)
+
+    def blocked(self, ref: str) -> set[str]:
+        raise not_supported("tell blocked addresses", self.label)
+
+    def counters(self, ref: str, *, now: Any) -> Counters:
+        raise not_supported("read counters", self.label)
+
+    def host_key(self, ref: str) -> str:
+        raise not_supported("tell the host key", self.label)
+
+    def add_key(self, ref: str, key: str) -> None:
+        raise not_supported("add a key", self.label)
+
+    def remove_key(self, ref: str, key: str) -> None:
+        raise not_supported("remove a key", self.label)
+
+    # ------------------------------------------------------------ below
+
+    def _order(self, spec: NodeSpec) -> dict[str, Any]:
+        """The arguments of create_node that this driver takes; ProviderError(permanent) when the spec cannot be met."""
+        size = self._named("sizes", spec.size.code, self.driver.list_sizes)
+        image = self._named("images", spec.image, self.driver.list_images)
+        order: dict[str, Any] = {"name": self._name(spec), "size": size, "image": image}
+        if wanted := self.config.get("location"):
+            order["location"] = self._named("", str(wanted), self.driver.list_locations)
+        if self._takes("ex_metadata"):
+            order["ex_metadata"] = {METADATA_KEY: spec.token}
+        if self._takes("ex_clienttoken"):
+            order["ex_clienttoken"] = spec.token[:64]
+        user_data = self._user_data()
+        if user_data and (spec.keys or spec.first_boot):
+            order[user_data] = first_boot_script(spec)
+        elif spec.first_boot:
+            raise not_supported("a first boot script", self.label)
+        elif len(spec.keys) == 1 and "ssh_key" in self.driver.features.get("create_node", []):
+            order["auth"] = NodeAuthSSHKey(spec.keys[0])
+        elif spec.keys:
+            raise not_supported(f"{len(spec.keys)} keys at creation", self.label)
+        return order
+
+    def _name(self, spec: NodeSpec) -> str:
+        """Where metadata is not taken the token's mark stands in the name, which every driver has."""
+        return spec.name if self._takes("ex_metadata") else f"{spec.name[:40]}--{mark(spec.token)}"
+
+    def _token(self, node: VendorNode) -> str:
+        """The token, or its mark where only the name carries it."""
+        extra = node.extra or {}
+        for bag in (extra.get("metadata"), extra.get("tags"), extra):
+            if isinstance(bag, Mapping) and bag.get(METADATA_KEY):
+                return str(bag[METADATA_KEY])
+        return str(node.name).rpartition("--")[2] if "--" in str(node.name) else ""
+
+    def _named(self, table: str, code: str, listing: Callable[[], Any]) -> Any:
+        """The driver's object for our word `code`."""
+        wanted = str(self.config.get(table, {}).get(code, code)) if table else code
+        with self._asking("catalogue"):
+            found = next((item for item in listing() if str(item.id) == wanted), None)
+        if found is None:
+            raise ProviderError(
+                f"{self.label} has no {table or 'location'} entry {wanted!r}", permanent=True, code="unknown"
+            )
+        return found
+
+    def _takes(self, keyword: str) -> bool:
+        return keyword in inspect.signature(self.driver.create_node).parameters
+
+    def _user_data(self) -> str | None:
+        return next((name for name in ("ex_userdata", "ex_user_data", "ex_cloud_config") if self._takes(name)), None)
+
+    def _method(self, names: tuple[str, ...]) -> Callable[[VendorNode], Any] | None:
+        """The first of `names` that the driver really has, and does not merely inherit from libcloud's base."""
+        for name in names:
+            found = getattr(type(self.driver), name, None)
+            if found is not None and found is not getattr(NodeDriver, name, None):
+                return getattr(self.driver, name)  # type: ignore[no-any-return]
+        return None
+
+    def _switch(self, ref: str, names: tuple[str, ...], verb: str, wanted: Power) -> Node:
+        method = self._method(names)
+        if method is None:
+            raise not_supported(verb, self.label)
+        vendor = self._known(ref)
+        if self._power(vendor) is not wanted:
+            with self._asking(verb):
+                method(vendor)
+        return self._settled(ref, lambda node: node.power is wanted, verb)
+
+    def _settled(self, ref: str, reached: Callable[[Node], bool], verb: str) -> Node:
+        """Read the machine until it is as asked."""
+        until = time.monotonic() + self.patience
+        while True:
+            node = self.get(ref)
+            if node is not None and reached(node):
+                return node
+            self._wait(until, f"{verb} of {ref}: the place says {node.power if node else 'that it does not exist'}")
+
+    def _wait(self, until: float, complaint: str) -> None:
+        if time.monotonic() > until:
+            raise ProviderError(complaint, code="not_confirmed")
+        time.sleep(self.pause)
+
+    def _vendor(self, ref: str) -> VendorNode | None:
+        with self._asking("list"):
+            return next((node for node in self.driver.list_nodes() if str(node.id) == ref), None)
+
+    def _known(self, ref: str) -> VendorNode:
+        node = self._vendor(ref)
+        if node is None or self._power(node) is Power.GONE:
+            raise ProviderError(f"{self.label} has no machine {ref}", permanent=True, code="not_found")
+        return node
+
+    def _power(self, node: VendorNode) -> Power:
+        power = POWERS.get(node.state, Power.UNKNOWN)
+        return Power.OFF if power is Power.GONE and self.config.get("terminated_is_off") else power
+
+    def _ours(self, node: VendorNode) -> Node:
+        addresses = tuple(dict.fromkeys([*(node.public_ips or ()), *(node.private_ips or ())]))
+        return Node(str(node.id), self._token(node), str(node.name), self._power(node), self.place, addresses)
+
+    @contextmanager
+    def _asking(self, verb: str) -> Iterator[None]:
+        """Turn whatever a driver throws into our one error, and say whether asking again can help."""
+        try:
+            yield
+        except ProviderError:
+            raise
+        except NotImplementedError as error:
+            raise not_supported(verb, self.label) from error
+        except InvalidCredsError as error:
+            raise ProviderError(f"{self.label} refuses our credentials", permanent=True, code="credentials") from error
+        except BaseHTTPError as error:
+            refused = 400 <= int(error.code) < 500 and int(error.code) not in TRY_AGAIN
+            message = f"{verb} at {self.label}: HTTP {error.code} {error.message}".strip()
+            raise ProviderError(message, permanent=refused, code="refused" if refused else "unreachable") from error
+        except (requests.RequestException, OSError) as error:
+            raise ProviderError(f"{verb} at {self.label}: {error}", code="unreachable") from error
+        except LibcloudError as error:
+            raise ProviderError(f"{verb} at {self.label}: {error}", code="failed") from error
+        except (
+            Exception
+        ) as error:  # drivers throw bare Exception, ValueError, KeyError of an answer they did not expect
+            raise ProviderError(f"{verb} at {self.label}: {type(error).__name__}: {error}", code="failed") from error
+
+
+def first_boot_script(spec: NodeSpec) -> str:
+    """What a cloud image runs at its first start: the keys for root, then the customer's own script."""
+    lines = [
+        "#!/bin/sh",
+        "umask 077",
+        "mkdir -p /root/.ssh",
+        "cat >> /root/.ssh/authorized_keys <<'KEYS'",
+        *spec.keys,
+        "KEYS",
+    ]
+    if spec.first_boot:
+        lines += ["cat > /root/first-boot.sh <<'FIRST_BOOT_END'", spec.first_boot.rstrip("\n"), "FIRST_BOOT_END"]
+        lines += ["sh /root/first-boot.sh > /var/log/first-boot.log 2>&1"]
+    return "\n".join(lines) + "\n"
+
+
+def connect(place: str, config: Mapping[str, Any]) -> LibcloudProvider:
+    """The adapter for `config["driver"]`, a libcloud provider name; ProviderError(permanent) when it cannot be made."""
+    try:
+        factory = get_driver(str(config["driver"]))
+        driver = factory(**config.get("arguments", {}))
+    except Exception as error:
+        message = f"place {place}: the libcloud driver {config.get('driver')!r} cannot be made: {error}"
+        raise ProviderError(message, permanent=True, code="configuration") from error
+    return LibcloudProvider(place, driver, config)

@@ -1,0 +1,158 @@
+"""The place "this machine": the libcloud adapter, plus the network verbs that only our own driver has (LOCAL=1)."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from libcloud.compute.base import Node as VendorNode
+from libcloud.compute.base import NodeSize
+
+from panel.core.errors import ProviderError
+from servers.providers import Capabilities, Counters, Node, NodeSpec
+from servers.providers.libcloud_adapter import LibcloudProvider
+from servers.providers.local.driver import IMAGE, LocalNodeDriver
+from servers.providers.local.network import LINK_BPS
+from servers.providers.local.shell import LocalError
+
+
+class LocalProvider(LibcloudProvider):
+    """Real hosts on this machine. Our sizes are made to measure, any image name means the one there is."""
+
+    driver: LocalNodeDriver
+    patience = 15.0
+    pause = 0.05
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            label=self.label,
+            start_stop=True,
+            reboot=True,
+            block_address=True,
+            extra_addresses=True,
+            counters=True,
+            host_key=True,
+            keys=True,
+            first_boot=True,
+        )
+
+    def create(self, spec: NodeSpec) -> Node:
+        """The driver itself is idempotent by token and finishes what a crash left half made."""
+        with self._asking("create"):
+            made = self.driver.create_node(**self._order(spec))
+        return self._ours(made)
+
+    def find(self, token: str) -> Node | None:
+        with self._asking("find"):
+            node = self.driver.ex_find(token)
+            return self._ours(node) if node is not None else None
+
+    def attach_address(self, ref: str, ip: str) -> None:
+        with self._on(ref, "attach an address") as node:
+            self.driver.ex_attach_address(node, ip)
+
+    def detach_address(self, ref: str, ip: str) -> None:
+        with self._on(ref, "detach an address") as node:
+            self.driver.ex_detach_address(node, ip)
+
+    def block_address(self, ref: str, ip: str) -> None:
+        with self._on(ref, "block an address") as node:
+            self.driver.ex_block_address(node, ip)
+            self._confirm(ip in self.driver.ex_blocked(node), f"{ip} still passes")
+
+    def unblock_address(self, ref: str, ip: str) -> None:
+        with self._on(ref, "unblock an address") as node:
+            self.driver.ex_unblock_address(node, ip)
+            self._confirm(ip not in self.driver.ex_blocked(node), f"{ip} is still cut off")
+
+    def blocked(self, ref: str) -> set[str]:
+        with self._on(ref, "tell blocked addresses") as node:
+            return self.driver.ex_blocked(node)
+
+    def counters(self, ref: str, *, now: datetime) -> Counters:
+        with self._on(ref, "read counters") as node:
+            epoch, into, out = self.driver.ex_counters(node)
+            return Counters(epoch, into, out, at=now, link_bps=LINK_BPS)
+
+    def host_key(self, ref: str) -> str:
+        with self._on(ref, "tell the host key") as node:
+            return self.driver.ex_host_key(node)
+
+    def add_key(self, ref: str, key: str) -> None:
+        with self._on(ref, "add a key") as node:
+            self.driver.ex_add_key(node, key)
+
+    def remove_key(self, ref: str, key: str) -> None:
+        with self._on(ref, "remove a key") as node:
+            self.driver.ex_remove_key(node, key)
+
+    def _order(self, spec: NodeSpec) -> dict[str, Any]:
+        wanted, disk_mb = spec.size, self._disk_mb(spec)
+        extra = {"disk_mb": disk_mb}
+        size = NodeSize(wanted.code, wanted.code, wanted.memory_mb, disk_mb // 1024, 0, 0.0, self.driver, extra)
+        image = next(image for image in self.driver.list_images() if image.id == IMAGE)
+        return {
+            "name": spec.name,
+            "size": size,
+            "image": image,
+            "ex_token": spec.token,
+            "ex_address": spec.address,
+            "ex_keys": spec.keys,
+            "ex_first_boot": spec.first_boot,
+        }
+
+    def _disk_mb(self, spec: NodeSpec) -> int:
+        """MB of the promised disk; `max_disk_mb` of the configuration bounds it on a small machine."""
+        promised = spec.size.disk_gb * 1024
+        return min(promised, int(self.config.get("max_disk_mb", promised)))
+
+    def _token(self, node: VendorNode) -> str:
+        return str(node.extra["token"])
+
+    def _vendor(self, ref: str) -> VendorNode | None:
+        with self._asking("get"):
+            return self.driver.ex_get_node(ref)
+
+    @contextmanager
+    def _on(self, ref: str, verb: str) -> Iterator[VendorNode]:
+        node = self._known(ref)
+        with self._asking(verb):
+            yield node
+
+    @staticmethod
+    def _confirm(effect: bool, otherwise: str) -> None:
+        if not effect:
+            raise ProviderError(otherwise, code="not_confirmed")
+
+    @contextmanager
+    def _asking(self, verb: str) -> Iterator[None]:
+        """A `RefusedError` is final; a tool of the machine that failed may work the next time."""
+        with super()._asking(verb):
+            try:
+                yield
+            except LocalError as error:
+                code = "refused" if error.permanent else "failed"
+                raise ProviderError(f"{verb} at {self.label}: {error}", permanent=error.permanent, code=code) from error
+
+
+def connect(place: str, config: Mapping[str, Any]) -> LocalProvider:
+    """The adapter; ProviderError(permanent) unless LOCAL=1 was given and the machine can do it.
+
+    `config`: "label", "bridge" (default clause0), "subnet" (default 10.77.0.0/24), "data" (default "local" in the
+    panel's data directory), "max_disk_mb".
+    """
+    if not settings.CLAUSE_LOCAL_HOSTS:
+        raise ProviderError("real hosts on this machine need LOCAL=1", permanent=True, code="configuration")
+    data = Path(str(config.get("data") or settings.CLAUSE_DATA / "local"))
+    network = {name: str(config[name]) for name in ("bridge", "subnet") if config.get(name)}
+    try:
+        driver = LocalNodeDriver(data_dir=data, **network)
+        problem = driver.ex_in_the_way()
+    except (LocalError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise ProviderError(problem, permanent=True, code="configuration")
+    return LocalProvider(place, driver, config)

@@ -1,0 +1,77 @@
+"""The back door of the simulated cloud: what a demo world or a test does to it that no customer can."""
+
+from servers import providers
+from servers.providers.simulated import SimulatedCloud
+from servers.providers.simulated.trouble import FAULTS
+from servers.rules import Power
+
+
+class Control:
+    """For the simulated place `place`; TypeError for any other."""
+
+    def __init__(self, place: str) -> None:
+        cloud = providers.get(place)
+        if not isinstance(cloud, SimulatedCloud):
+            raise TypeError(f"{place} is not simulated")
+        self.place, self.store = place, cloud.store
+
+    def plan(self, verb: str, fault: str, *, times: int = 1) -> None:
+        """The next `times` calls of `verb` ("*": any) meet `fault`: lost (after the effect), transient, refused."""
+        if fault not in FAULTS:
+            raise ValueError(fault)
+        with self.store.writing() as db:
+            db.execute(
+                "INSERT INTO planned_fault (place, verb, fault, times) VALUES (?, ?, ?, ?)",
+                (self.place, verb, fault, times),
+            )
+
+    def carry(self, ref: str, *, bytes_a_day: int) -> None:
+        """From now on the machine carries so much a day, both directions together, on the average."""
+        self._set(ref, "bytes_a_day = ?", bytes_a_day)
+
+    def cut_power(self, ref: str) -> None:
+        """The machine goes off without the panel having asked."""
+        self._set(ref, "power = ?", Power.OFF)
+
+    def silence(self, ref: str, *, silent: bool = True) -> None:
+        """The machine is on, but its SSH does not answer."""
+        self._set(ref, "answers = ?", int(not silent))
+
+    def vanish(self, ref: str) -> None:
+        """The machine is gone."""
+        with self.store.writing() as db:
+            db.execute("DELETE FROM machine WHERE place = ? AND ref = ?", (self.place, ref))
+
+    def open_address(self, ref: str, ip: str) -> None:
+        """A block disappears behind the panel's back."""
+        with self.store.writing() as db:
+            db.execute(
+                "UPDATE address SET blocked = 0 WHERE ip = ? AND machine = (SELECT id FROM machine WHERE ref = ?)",
+                (ip, ref),
+            )
+
+    def refs(self) -> list[str]:
+        """Every machine of the place."""
+        with self.store.reading() as db:
+            rows = db.execute("SELECT ref FROM machine WHERE place = ? ORDER BY id", (self.place,)).fetchall()
+        return [ref for (ref,) in rows]
+
+    def keys(self, ref: str) -> set[str]:
+        """The keys installed on a machine, without their comments."""
+        with self.store.reading() as db:
+            rows = db.execute(
+                "SELECT body FROM ssh_key WHERE machine = (SELECT id FROM machine WHERE ref = ?)", (ref,)
+            ).fetchall()
+        return {text for (text,) in rows}
+
+    def calls(self, verb: str) -> list[str]:
+        """The outcome of every call of `verb` so far: ok, lost, transient, refused."""
+        with self.store.reading() as db:
+            rows = db.execute(
+                "SELECT outcome FROM call WHERE place = ? AND verb = ? ORDER BY id", (self.place, verb)
+            ).fetchall()
+        return [outcome for (outcome,) in rows]
+
+    def _set(self, ref: str, change: str, value: object) -> None:
+        with self.store.writing() as db:
+            db.execute(f"UPDATE machine SET {change} WHERE place = ? AND ref = ?", (value, self.place, ref))  # noqa: S608

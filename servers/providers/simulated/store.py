@@ -1,0 +1,70 @@
+"""The simulated cloud's own memory: one SQLite file, each change one transaction, so that kill -9 loses nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS machine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    place TEXT NOT NULL,
+    ref TEXT NOT NULL UNIQUE,
+    token TEXT NOT NULL,
+    name TEXT NOT NULL,
+    image TEXT NOT NULL,
+    size TEXT NOT NULL,
+    power TEXT NOT NULL,
+    looks_left INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 1,
+    rx INTEGER NOT NULL DEFAULT 0,
+    tx INTEGER NOT NULL DEFAULT 0,
+    counted_until TEXT,
+    bytes_a_day INTEGER NOT NULL,
+    answers INTEGER NOT NULL DEFAULT 1,
+    UNIQUE (place, token)
+);
+CREATE TABLE IF NOT EXISTS address (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, ip TEXT NOT NULL,
+    first INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0, UNIQUE (machine, ip));
+CREATE TABLE IF NOT EXISTS ssh_key (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, body TEXT NOT NULL,
+    UNIQUE (machine, body));
+CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL, verb TEXT NOT NULL,
+    ref TEXT NOT NULL, outcome TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS planned_fault (id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL,
+    verb TEXT NOT NULL, fault TEXT NOT NULL, times INTEGER NOT NULL);
+"""
+
+
+class Store:
+    """Opens the file anew for each call: any number of threads and processes may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self.reading() as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(SCHEMA)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for looking."""
+        db = sqlite3.connect(self.path, timeout=20, isolation_level=None)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA foreign_keys=ON")
+            db.execute("PRAGMA synchronous=NORMAL")
+            yield db
+        finally:
+            db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One writer at a time, all or nothing."""
+        with self.reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")

@@ -1,0 +1,235 @@
+"""From a paid subscription to a machine, and back to nothing: exactly once, each step visible as it happens (SRV-1)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.models import Subscription
+from panel.core import mail, operations, references
+from panel.core.actors import SYSTEM
+from panel.core.crash import point
+from panel.core.errors import NotYet, ProviderError
+from panel.core.models import Operation
+from panel.core.states import move
+from servers import addresses, enforcement, metering, providers, rules
+from servers.action_log import attach, begin, finish, published, reopen, step, told
+from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
+from servers.rules import TRANSITIONS, Power, State, Verb
+
+LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
+CREATE_STEPS = ("paid", "address", "requested", "running", "ready")
+DESTROY_STEPS = ("asked", "measured", "removed")
+
+
+def order(subscription: Subscription, *, now: datetime) -> Server:
+    """Write down the server that `subscription` paid for, once; in the transaction that confirms the payment (SUB-3).
+
+    `subscription.settings` are those that `kinds.VpsKind.validate` cleaned.
+    """
+    wanted, spec = subscription.settings, subscription.package.spec
+    server = Server(
+        reference=references.new("SRV"), account_id=subscription.account_id, subscription=subscription,
+        name=wanted["name"], place=wanted["place"], image=wanted["image"], ordered_at=now,
+        size={"code": subscription.package.code, **{key: spec[key] for key in ("vcpu", "memory_mb", "disk_gb")}},
+        extra_addresses=wanted.get("extra_addresses", 0), included_bytes=spec["included_bytes"],
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            server.save(force_insert=True)
+    except IntegrityError:
+        return Server.objects.get(subscription=subscription)
+    keys = SshKey.objects.filter(account_id=server.account_id, pk__in=wanted.get("keys", []), removed_at=None)
+    KeyOnServer.objects.bulk_create([KeyOnServer(server=server, account_id=server.account_id, key=key) for key in keys])
+    action = begin(server, Verb.CREATE, actor=SYSTEM, because="SUB-3", now=now)
+    action.reached("paid", now)
+    attach(action, CreateServer.kind, f"servers.create:{server.token}", now=now)
+    told(server, "servers.server.ordered", now=now)
+    return server
+
+
+def spec_of(server: Server, ip: str) -> providers.NodeSpec:
+    """What a place is asked to make."""
+    capabilities = providers.get(server.place).capabilities
+    keys = server.keys.filter(wanted=True, key__removed_at=None).values_list("key__public_key", flat=True)
+    return providers.NodeSpec(
+        token=server.token, name=server.name, image=server.image, size=providers.Size(**server.size),
+        place=server.place, address="" if capabilities.chooses_address else ip, keys=tuple(keys),
+    )  # fmt: skip
+
+
+@operations.register
+class CreateServer(operations.Handler):
+    """One machine for one subscription, whatever crashes or repeats: the place is always asked for the token first."""
+
+    kind = "servers.create"
+    label = _("Create a server")
+    max_attempts = 10
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        server, ips = self._prepare(op, now)
+        if server is None:
+            return {"abandoned": True}
+        cloud = providers.get(server.place)
+        node = cloud.find(server.token)
+        if node is None:
+            node = cloud.create(spec_of(server, ips[0]))
+            point("servers.create:made")
+        self._requested(op, server, node.ref, now)
+        if node.power is Power.PENDING:
+            raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the machine is being made")
+        if node.power is Power.OFF:
+            node = cloud.start(node.ref)
+        step(op.payload["action"], "running", now=now)
+        for ip in ips[1:]:
+            cloud.attach_address(node.ref, ip)
+        if not node.addresses:
+            raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the place has not given it an address yet")
+        return self._result(cloud, node)
+
+    def happened(self, op: Operation) -> dict[str, Any] | None:
+        server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
+        if server.state != State.CREATING or not server.provider_ref:
+            return None
+        cloud = providers.get(server.place)
+        node = cloud.find(server.token)
+        if node is None or node.power is not Power.ON:
+            return None
+        held = {str(ip) for ip in server.holdings.filter(until=None).values_list("address__ip", flat=True)}
+        missing = 0 if cloud.capabilities.chooses_address else 1 + server.extra_addresses - len(held)
+        complete = not missing and node.addresses and held <= set(node.addresses)
+        return self._result(cloud, node) if complete else None
+
+    def _prepare(self, op: Operation, now: datetime) -> tuple[Server | None, list[str]]:
+        """Reserve the addresses; None when the server was given up meanwhile."""
+        with transaction.atomic():
+            server = (
+                Server.objects.select_for_update(of=("self",))
+                .select_related("subscription")
+                .get(pk=op.payload["server"])
+            )
+            if server.state in {State.DESTROYING, State.DESTROYED}:
+                return None, []
+            if server.state in {State.ORDERED, State.FAILED}:
+                move(server, State.CREATING, TRANSITIONS)
+                reopen(op.payload["action"])
+                published(server, "servers.server.creating")
+            if providers.get(server.place).capabilities.chooses_address:
+                return server, [""]
+            held = addresses.ensure_held(server, now=now)
+        step(op.payload["action"], "address", now=now)
+        return server, [str(holding.address.ip) for holding in held]
+
+    def _requested(self, op: Operation, server: Server, ref: str, now: datetime) -> None:
+        if server.provider_ref != ref:
+            Server.objects.filter(pk=server.pk).update(provider_ref=ref)
+        step(op.payload["action"], "requested", now=now)
+
+    def _result(self, cloud: providers.CloudProvider, node: providers.Node) -> dict[str, Any]:
+        can = cloud.capabilities
+        return {
+            "ref": node.ref, "host_key": cloud.host_key(node.ref) if can.host_key else "", "metered": can.counters,
+            "given": list(node.addresses) if can.chooses_address else [],
+        }  # fmt: skip
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        server = Server.objects.select_for_update().get(pk=op.payload["server"])
+        if result.get("abandoned") or server.state != State.CREATING:
+            finish(op.payload["action"], ServerAction.State.CANCELLED, now)
+            return
+        server.provider_ref, server.host_key = result["ref"], result["host_key"]
+        server.power, server.ready_at = Power.ON, now
+        server.save(update_fields=["provider_ref", "host_key", "power", "ready_at"])
+        move(server, State.RUNNING, TRANSITIONS)
+        addresses.adopt(server, result["given"], now=now)
+        if result["metered"]:
+            Meter.objects.get_or_create(server=server, defaults={"account_id": server.account_id})
+        server.keys.filter(wanted=True).update(installed_at=now)
+        for name in ("address", "running"):
+            step(op.payload["action"], name, now=now)
+        finish(op.payload["action"], ServerAction.State.DONE, now, step="ready")
+        told(server, "servers.server.created", now=now, rule="SRV-1")
+        self._welcome(server, now)
+        enforcement.catch_up(server, now=now)
+
+    def _welcome(self, server: Server, now: datetime) -> None:
+        first = server.holdings.filter(until=None, is_first=True).select_related("address").get()
+        mail.send(
+            "servers/ready", to=server.account.billing_email, lang=server.account.language, now=now,
+            account_id=server.account_id, subject=server, key=f"servers.ready:{server.pk}",
+            context={"server": server, "ip": first.address.ip, "has_keys": server.keys.filter(wanted=True).exists()},
+        )  # fmt: skip
+
+    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+        server = Server.objects.select_for_update().get(pk=op.payload["server"])
+        finish(op.payload["action"], ServerAction.State.FAILED, now)
+        if server.state in {State.ORDERED, State.CREATING}:
+            move(server, State.FAILED, TRANSITIONS)
+            told(server, "servers.server.failed", now=now, rule="SRV-1", operation=op.pk)
+
+
+def terminate(server: Server, *, because: str, now: datetime) -> ServerAction | None:
+    """The subscription ended: the machine is removed with its disk and its addresses go back (SUB-6, SUB-8).
+
+    In the transaction of the decision; None when it is under way already.
+    """
+    server = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=server.pk)
+    if server.state in {State.DESTROYING, State.DESTROYED}:
+        return None
+    move(server, State.DESTROYING, TRANSITIONS)
+    action = begin(server, Verb.DESTROY, actor=SYSTEM, because=because[:120], now=now)
+    action.reached("asked", now)
+    attach(action, DestroyServer.kind, f"servers.destroy:{server.token}", now=now)
+    told(server, "servers.server.ending", now=now)
+    return action
+
+
+@operations.register
+class DestroyServer(operations.Handler):
+    """The machine and its disk are gone, its last bytes counted, its addresses released."""
+
+    kind = "servers.destroy"
+    label = _("Destroy a server")
+    max_attempts = 12
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
+        creation = server.actions.filter(verb=Verb.CREATE).select_related("operation").first()
+        if creation and creation.operation and creation.operation.state == Operation.State.RUNNING:
+            raise NotYet(5, "its creation is just being carried out")
+        cloud = providers.get(server.place)
+        node = cloud.find(server.token)
+        if node is None:
+            return {"gone": True}
+        if node.power is Power.PENDING:
+            raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the machine is still being made")
+        metering.last_reading(server, now=now)
+        step(op.payload["action"], "measured", now=now)
+        cloud.destroy(node.ref)
+        point("servers.destroy:removed")
+        if cloud.find(server.token) is not None:
+            raise ProviderError("the place still shows the machine", code="not_confirmed")
+        return {"gone": True}
+
+    def happened(self, op: Operation) -> dict[str, Any] | None:
+        server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
+        creation = server.actions.filter(verb=Verb.CREATE, state=ServerAction.State.WAITING)
+        if creation.exists() or providers.get(server.place).find(server.token) is not None:
+            return None
+        return {"gone": True}
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        server = Server.objects.select_for_update().get(pk=op.payload["server"])
+        move(server, State.DESTROYED, TRANSITIONS)
+        Server.objects.filter(pk=server.pk).update(ended_at=now, power=Power.GONE, reachable=None)
+        addresses.release(server, now=now)
+        Meter.objects.filter(server=server, closed_at=None).update(closed_at=now)
+        finish(op.payload["action"], ServerAction.State.DONE, now, step="removed")
+        waiting = server.actions.filter(state=ServerAction.State.WAITING)
+        waiting.update(state=ServerAction.State.CANCELLED, finished_at=now)
+        told(server, "servers.server.destroyed", now=now)
+
+    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+        finish(op.payload["action"], ServerAction.State.FAILED, now)
+        told(Server.objects.get(pk=op.payload["server"]), "servers.server.destroy_failed", now=now, operation=op.pk)

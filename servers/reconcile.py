@@ -1,0 +1,218 @@
+"""What should be against what is: machines, their power, blocked addresses, silent meters. Repairs what is the
+panel's to repair, reports the rest, and closes a finding once it is gone (SRV-1, ABU-3)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from panel.accounts.models import Restriction
+from panel.core import due, events, operations
+from panel.core.actors import CLOCK
+from panel.core.errors import ProviderError
+from panel.core.models import Operation
+from servers import addresses, enforcement, metering, providers
+from servers.models import Address, AddressHolding, Discrepancy, Meter, Server, ServerAction
+from servers.rules import ON_THE_HOST, Finding, Power, State
+
+SILENT_METER = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing that is not as it should be."""
+
+    kind: Finding
+    ref: str
+    detail: str
+    server: Server | None = None
+
+
+@due.sweep("servers.reconcile", every_seconds=300)
+def reconcile(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
+    """Compare every place with the panel; what cannot be compared is itself a finding."""
+    report = due.SweepReport()
+    for place in providers.places():
+        try:
+            seen = _compare(place, now)
+        except ProviderError as error:
+            seen = [Seen(Finding.UNREACHABLE_PLACE, place, str(error)[:300])]
+            report.failed.append(f"{place}: {error}")
+        if dry_run:
+            report.would += [f"{place}: {one.kind} {one.ref} {one.detail}" for one in seen]
+            continue
+        report.done += _keep(place, seen, now, complete=not any(one.kind is Finding.UNREACHABLE_PLACE for one in seen))
+    if not dry_run:
+        report.done += addresses.end_quarantine(now=now)
+    return report
+
+
+def _compare(place: str, now: datetime) -> list[Seen]:
+    cloud = providers.get(place)
+    by_ref = {node.ref: node for node in cloud.list() if node.power is not Power.GONE}
+    servers = {
+        server.provider_ref: server
+        for server in Server.objects.filter(place=place, state__in=ON_THE_HOST).select_related("subscription")
+    }
+    busy = set(ServerAction.objects.filter(state=ServerAction.State.WAITING).values_list("server_id", flat=True))
+    seen = _strangers(place, by_ref)
+    for ref, server in servers.items():
+        if server.pk in busy:
+            continue
+        node = by_ref.get(ref)
+        if node is None:
+            seen.append(Seen(Finding.MISSING, ref, f"the machine of {server.reference} is gone", server))
+            continue
+        if node.power is Power.ON and server.state == State.SUSPENDED:
+            seen.append(Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server))
+    seen += _blocks(cloud, servers)
+    seen += _meters(place, now)
+    return seen
+
+
+def _strangers(place: str, by_ref: dict[str, providers.Node]) -> list[Seen]:
+    """Machines of ours that no living server is, and second ones of a server that has its own (SRV-1)."""
+    owners: dict[str, Server] = {}
+    for server in Server.objects.filter(place=place).exclude(state=State.DESTROYED).select_related("subscription"):
+        owners |= {server.token: server, providers.mark(server.token): server}
+    seen = []
+    for ref, node in by_ref.items():
+        owner = owners.get(node.token)
+        if node.token and owner is None:
+            words = f"machine {node.name!r} of the token {node.token!r} belongs to no living server"
+            seen.append(Seen(Finding.ORPHAN, ref, words))
+        elif owner is not None and owner.provider_ref and owner.provider_ref != ref:
+            words = f"machine {node.name!r} is a second one of {owner.reference}, which is {owner.provider_ref}"
+            seen.append(Seen(Finding.DUPLICATE, ref, words, owner))
+    return seen
+
+
+def _blocks(cloud: providers.CloudProvider, servers: dict[str, Server]) -> list[Seen]:
+    """Addresses that are or should be cut off: only their machines are asked."""
+    if not cloud.capabilities.block_address:
+        return []
+    holdings = AddressHolding.objects.filter(until=None, server__in=servers.values()).select_related(
+        "address", "server"
+    )
+    concerned: dict[int, list[tuple[Address, bool]]] = {}
+    restricted = _restricted_addresses()
+    for holding in holdings:
+        wanted = (holding.address_id, holding.account_id) in restricted
+        if wanted or holding.address.blocked:
+            concerned.setdefault(holding.server_id, []).append((holding.address, wanted))
+    seen = []
+    for server in servers.values():
+        for address, wanted in concerned.get(server.pk, []):
+            is_blocked = str(address.ip) in cloud.blocked(server.provider_ref)
+            if wanted and not is_blocked:
+                seen.append(Seen(Finding.BLOCK_MISSING, str(address.ip), "restricted, but packets pass", server))
+            if is_blocked and not wanted:
+                seen.append(Seen(Finding.BLOCK_EXTRA, str(address.ip), "cut off, but nothing asks for it", server))
+    return seen
+
+
+def _restricted_addresses() -> set[tuple[int, int]]:
+    rows = Restriction.objects.in_force().filter(scope="address", subject_type=Address._meta.label_lower)
+    return {(subject, account) for subject, account in rows.values_list("subject_id", "account_id") if subject}
+
+
+def _meters(place: str, now: datetime) -> list[Seen]:
+    silent = Meter.objects.filter(
+        server__place=place, server__state__in=ON_THE_HOST, failing_since__lte=now - SILENT_METER, closed_at=None
+    )
+    return [
+        Seen(
+            Finding.METER,
+            meter.server.provider_ref,
+            f"not read since {meter.at or meter.server.ready_at}",
+            meter.server,
+        )
+        for meter in silent.select_related("server")
+    ]
+
+
+def _keep(place: str, seen: list[Seen], now: datetime, *, complete: bool) -> int:
+    """Open findings are renewed, new ones opened with their repair; after a full comparison the others are resolved."""
+    for one in seen:
+        with transaction.atomic():
+            _open(place, one, now)
+    if complete:
+        still = {(str(one.kind), one.ref) for one in seen}
+        for row in Discrepancy.objects.filter(place=place, resolved_at=None):
+            if (row.kind, row.ref) not in still:
+                Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now)
+    return len(seen)
+
+
+def _open(place: str, one: Seen, now: datetime) -> None:
+    known = Discrepancy.objects.filter(place=place, kind=one.kind, ref=one.ref, resolved_at=None)
+    if known.update(last_seen=now, detail=one.detail[:300]):
+        return
+    row = Discrepancy(
+        place=place,
+        kind=one.kind,
+        ref=one.ref,
+        server=one.server,
+        detail=one.detail[:300],
+        first_seen=now,
+        last_seen=now,
+    )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return
+    events.record(
+        "servers.discrepancy.found", now=now, actor=CLOCK, subject=row,
+        account_id=one.server.account_id if one.server else None,
+        data={"kind": str(one.kind), "place": place, "ref": one.ref},
+    )  # fmt: skip
+    row.operation = _repair(row, one, now)
+    row.save(update_fields=["operation"])
+
+
+def _repair(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
+    """What the panel may put right by itself; what destroys or revives a machine is left to a person."""
+    match one.kind:
+        case Finding.POWER if one.server is not None and enforcement.held_by(one.server):
+            enforcement.suspend(one.server, because="SRV-1", key=f"repair:{row.pk}", now=now)
+            return None
+        case Finding.BLOCK_MISSING | Finding.BLOCK_EXTRA:
+            return _repair_block(row, one, now)
+        case Finding.METER if one.server is not None:
+            return operations.enqueue(
+                metering.ReadMeter.kind, key=f"servers.read_meter:{row.pk}", now=now, account_id=one.server.account_id,
+                subject=one.server, payload={"server": one.server.pk},
+            )  # fmt: skip
+        case _:
+            return operations.enqueue(
+                Review.kind, key=f"servers.review:{row.pk}", now=now, subject=row,
+                account_id=one.server.account_id if one.server else None, payload={"discrepancy": row.pk},
+            )  # fmt: skip
+
+
+def _repair_block(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
+    address = Address.objects.get(ip=one.ref)
+    holding = addresses.current_holding(address)
+    if holding is None:
+        return None
+    wanted = addresses.wanted_blocks(address, holding.account_id)
+    if wanted:
+        return addresses.repair_block(address, wanted[0], now=now, occasion=row.pk)
+    return addresses.open_extra_block(address, holding, now=now, occasion=row.pk)
+
+
+@operations.register
+class Review(operations.Handler):
+    """A finding only a person can judge: it stands in the staff's queue until it is gone or somebody discards it."""
+
+    kind = "servers.review"
+    label = _("A place is not as it should be")
+    max_attempts = 2
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, object]:
+        row = Discrepancy.objects.get(pk=op.payload["discrepancy"])
+        if row.resolved_at is not None:
+            return {"resolved": True}
+        raise ProviderError(f"{row.place}: {row.kind} {row.ref}: {row.detail}", permanent=True, code=row.kind)

@@ -1,0 +1,88 @@
+"""The port to the inside of a server: commands over a connection whose other end is known (SRV-2, SRV-12).
+
+`connect(target)` opens one; use it as a context manager. The host key always comes from the provider
+(`CloudProvider.host_key`), never from the network: another key at that address is an error and nothing is sent. Called
+from Operation handlers and pollers only. Every failure is a `ProviderError`; `permanent` where asking again is useless
+(wrong host key, key refused).
+"""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to go and how to be sure of it."""
+
+    address: str
+    host_key: str
+    """The server's own public key, "ssh-ed25519 AAAA..."."""
+    private_key: str
+    """Ours, Ed25519, in OpenSSH's PEM form."""
+    user: str = "root"
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command did."""
+
+    status: int
+    output: str
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a running server says of itself: to look at, never to bill by."""
+
+    hostname: str
+    uptime_seconds: int
+    load: tuple[float, float, float]
+    memory_total_kb: int
+    memory_available_kb: int
+    disk_total_kb: int
+    disk_used_kb: int
+
+
+class Remote(Protocol):
+    """An open connection to one server."""
+
+    def run(self, command: Sequence[str], *, stdin: str = "", timeout: float = 30) -> Result:
+        """Run a program with its arguments (each quoted for the shell); any exit status is a result, not an error."""
+
+    def facts(self) -> Facts: ...
+
+    def install_key(self, key: str) -> None:
+        """Let `key` (one line, OpenSSH's form) log in as the connection's user; there already is fine."""
+
+    def remove_key(self, key: str) -> None:
+        """Every line with this key goes, whatever its options and comment; not there is fine."""
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def connect(target: Target, *, timeout: float = 10) -> Remote:
+    """Open a connection within `timeout` seconds; ProviderError (code "host_key", "refused" or "unreachable")."""
+    from servers.remote import ssh
+
+    return ssh.SshRemote(target, timeout=timeout)
+
+
+def answers(address: str, *, port: int = 22, timeout: float = 3) -> bool:
+    """Whether an SSH server greets at `address`: no log-in, only its first line (SRV-12)."""
+    try:
+        with socket.create_connection((address, port), timeout) as connection:
+            connection.settimeout(timeout)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

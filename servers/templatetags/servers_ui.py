@@ -1,0 +1,99 @@
+"""Two small pieces that several pages of servers share."""
+
+from functools import lru_cache
+
+from django import template
+from django.template import Context
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext as _
+
+from panel.core import badges, rows
+from panel.core.quantities import bytes_in_words
+from panel.core.templatetags.ui import badge, label, meter, when
+from servers import places, wording
+from servers.fleet import Fleet, Row
+from servers.models import Server
+from servers.rules import Power
+from servers.selectors import Traffic
+
+register = template.Library()
+
+POWER: dict[str, tuple[str | Promise, str, str]] = {
+    Power.ON: (pgettext_lazy("power", "On"), "good", "power"),
+    Power.OFF: (gettext_lazy("Off"), "neutral", "stopped"),
+    Power.PENDING: (gettext_lazy("Coming up"), "info", "working"),
+    Power.GONE: (gettext_lazy("No machine"), "bad", "bad"),
+    Power.UNKNOWN: (gettext_lazy("Unknown"), "neutral", "help"),
+}
+
+
+@register.simple_tag
+def state_word(state: str) -> str | Promise:
+    """The word of a server's state, for filters."""
+    return badges.of(state, "server").word
+
+
+@register.simple_tag
+def power_label(power: str) -> SafeString:
+    """What the host says, as a badge of its own: it is a fact beside the state, not the state."""
+    word, tone, icon = POWER[power]
+    return label(word, tone, icon)
+
+
+@register.simple_tag
+def used_meter(server: Server, traffic: Traffic) -> SafeString:
+    """The usage bar of a traffic month with its forecast."""
+    return _meter(server, traffic.used, traffic.included, traffic.forecast_total)
+
+
+@register.simple_tag
+def finding_word(kind: str) -> str | Promise:
+    """What a kind of discrepancy is called."""
+    return wording.FINDINGS[kind]
+
+
+@register.simple_tag
+def fleet_table(found: Fleet) -> SafeString:
+    """The rows of the fleet, drawn by Jinja2: this list has to stay fast."""
+    zone = timezone.get_current_timezone_name()
+    return _fleet_table(tuple(found.rows), found.past, tuple(places.labels().items()), get_language() or "", zone)
+
+
+@lru_cache(maxsize=128)
+def _fleet_table(
+    found: tuple[Row, ...], past: bool, labels: tuple[tuple[str, str], ...], language: str, zone: str
+) -> SafeString:
+    """A function of its values: the same rows for the next colleague are not drawn again."""
+    words = {
+        "fleet": _("Fleet"), "name": _("Name"), "customer": _("Customer"), "state": _("State"), "address": _("Address"),
+        "place": _("Place"), "traffic": _("Traffic this month"), "held": _("Held"),
+    }  # fmt: skip
+    cells = [
+        (row.reference, row.name, row.account, row.account_reference, row.state, row.reachable, row.address,
+         row.blocked, row.place, bytes_in_words(row.used, language=language), row.percent, row.held_from,
+         row.held_until)
+        for row in found
+    ]  # fmt: skip
+    return rows.draw(
+        "servers/fleet.html", rows=cells, past=past, words=words, base=reverse("servers:staff_server_list"),
+        badges={state: badge(state, "server") for state in {row.state for row in found}},
+        unreachable=badge("unreachable", "server"), blocked=badge("blocked", "address"),
+        places={place: escape(name) for place, name in labels}, when=lambda instant: when(Context(), instant),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def traffic_meter(server: Server) -> SafeString:
+    """The usage bar of a row annotated with `month_bytes`."""
+    return _meter(server, getattr(server, "month_bytes", None) or 0, server.included_bytes, None)
+
+
+def _meter(server: Server, used: int, included: int, forecast: int | None) -> SafeString:
+    text = _("%(used)s of %(included)s") % {"used": bytes_in_words(used), "included": bytes_in_words(included)}
+    name = _("Traffic of %(name)s") % {"name": server.name}
+    return meter(used, included, name, text, forecast)

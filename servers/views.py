@@ -1,0 +1,179 @@
+"""The customer's servers: list, one server with its power and traffic, SSH keys."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from invoicing import actions as invoicing_actions
+from panel import terms
+from panel.accounts.models import Account
+from panel.core import clock
+from panel.core.errors import RuleViolation
+from panel.core.quantities import duration_in_words
+from panel.core.web import actor, page, say
+from servers import actions, charting, keys, outages, places, power, selectors, upgrading, wording
+from servers.forms import KeyForm, WarnForm
+from servers.models import Server, SshKey
+from servers.rules import ALIVE, POWER_VERBS, Verb
+
+
+def _server(request: HttpRequest, reference: str) -> Server:
+    try:
+        return selectors.find(actor(request), reference)
+    except Server.DoesNotExist:
+        raise Http404(reference) from None
+
+
+def _part(request: HttpRequest, name: str) -> str:
+    """The address under which a live page fetches one of its parts again."""
+    query = request.GET.copy()
+    query["part"] = name
+    return f"{request.path}?{query.urlencode()}"
+
+
+@page(actions.SEE)
+@require_GET
+def server_list(request: HttpRequest) -> HttpResponse:
+    words, state = request.GET.get("q", "").strip()[:80], request.GET.get("state", "")
+    before = request.GET.get("before", "")
+    found = selectors.page_of_servers(
+        actor(request), words=words, state=state, before=int(before) if before.isdecimal() else None
+    )
+    context = {
+        "found": found, "words": words, "state": state if state in ALIVE else "",
+        "topic": f"account:{actor(request).account_id}", "live_url": _part(request, "rows"),
+        "states": ("running", "stopped", "suspended", "creating"), "may_order": actor(request).may("order"),
+        "simulated": {place for place in {server.place for server in found.rows} if places.is_simulated(place)},
+    }  # fmt: skip
+    part = "#rows" if request.GET.get("part") == "rows" else ""
+    return render(request, f"servers/server_list.html{part}", context)
+
+
+@page(actions.SEE)
+@require_GET
+def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
+    server, now = _server(request, reference), clock.now()
+    detail, buttons = selectors.detail(server, now=now), wording.buttons(actor(request), server)
+    context = {
+        "detail": detail, "server": server, "traffic": detail.traffic, "steps": wording.creation_steps(detail.creation),
+        "buttons": buttons, "reasons": wording.reasons(buttons),
+        "log": wording.log_entries(detail.actions, reader=actor(request)),
+        "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "", "place": places.label(server.place),
+        "image": places.images(server.place).get(server.image, server.image),
+        "simulated": places.is_simulated(server.place),
+        "may_change_keys": actions.KEYS.permits(actor(request)), "now": now, "memory": server.size["memory_mb"] * 2**20,
+        "topic": f"server:{server.pk}", "live_url": _part(request, "live"),
+    }  # fmt: skip
+    if request.GET.get("part") == "live":
+        return render(request, "servers/server_detail.html#live", context)
+    context["availability"] = outages.recent(server, now=now)
+    context["promise"] = terms.version(server.subscription.terms_version).availability
+    context["chart"] = charting.draw(server, "24h", traffic=detail.traffic, now=now)
+    if context["may_change_keys"]:
+        on_it = {key.pk for key in detail.keys}
+        rows = SshKey.objects.visible_to(actor(request)).filter(account_id=server.account_id, removed_at=None)
+        context["key_choices"] = [(key, key.pk in on_it) for key in rows]
+    return render(request, "servers/server_detail.html", context)
+
+
+@page(actions.SEE)
+@require_http_methods(["GET", "POST"])
+def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
+    server, now = _server(request, reference), clock.now()
+    form = WarnForm(request.POST or None, initial={"warn_percent": server.warn_percent})
+    if request.method == "POST":
+        if not actions.WARN_AT.permits(actor(request)):
+            raise PermissionDenied(actions.WARN_AT.name)
+        if form.is_valid():
+            Server.objects.filter(pk=server.pk).update(warn_percent=form.cleaned_data["warn_percent"])
+            say(request, _("Your traffic warning is set."))
+            return redirect("servers:server_traffic", reference)
+    span = request.GET.get("span", "24h")
+    traffic = selectors.traffic(server, now=now)
+    beyond = traffic.used >= traffic.included and invoicing_actions.CHANGE_SUBSCRIPTION.permits(actor(request))
+    context = {
+        "offer": upgrading.offer(server, traffic.used, now=now, language=get_language() or "") if beyond else None,
+        "server": server, "traffic": traffic, "spans": charting.SPANS, "months": server.months.all()[:12], "form": form,
+        "chart": charting.draw(server, span, traffic=traffic, now=now),
+        "span": span if span in charting.SPANS else "24h",
+        "topic": f"server:{server.pk}", "live_url": _part(request, "figures"), "unit_price": traffic.unit_price,
+        "pace": duration_in_words(traffic.forecast.over) if traffic.forecast else "",
+        "may_warn": actions.WARN_AT.permits(actor(request)), "now": now,
+    }  # fmt: skip
+    part = "#figures" if request.GET.get("part") == "figures" else ""
+    return render(request, f"servers/server_traffic.html{part}", context)
+
+
+@page(actions.START)
+@require_POST
+def server_power(request: HttpRequest, reference: str) -> HttpResponse:
+    """Start, stop or reboot; the action of the verb is checked inside the use case."""
+    verb = request.POST.get("verb", "")
+    if verb not in POWER_VERBS:
+        raise Http404(verb)
+    server = _server(request, reference)
+    try:
+        power.request(server, Verb(verb), actor=actor(request), now=clock.now())
+        say(request, _("%(verb)s: asked for. The page shows when it is done.") % {"verb": wording.VERBS[verb]})
+    except RuleViolation as refusal:
+        say(request, refusal.sentence, error=True)
+    back = "servers:staff_server_detail" if actor(request).account_id is None else "servers:server_detail"
+    return redirect(back, reference)
+
+
+@page(actions.KEYS)
+@require_POST
+def server_keys(request: HttpRequest, reference: str) -> HttpResponse:
+    """Have exactly the ticked keys of the account on the server (SRV-2)."""
+    server, now = _server(request, reference), clock.now()
+    actions.KEYS.check(actor(request), server)
+    wanted = {int(one) for one in request.POST.getlist("keys") if one.isdecimal()}
+    for key in SshKey.objects.visible_to(actor(request)).filter(account_id=server.account_id, removed_at=None):
+        (keys.put_on if key.pk in wanted else keys.take_off)(key, server, now=now)
+    say(request, _("The keys are being changed on the server."))
+    return redirect("servers:server_detail", reference)
+
+
+@page(actions.SEE_KEYS)
+@require_GET
+def key_list(request: HttpRequest) -> HttpResponse:
+    rows = SshKey.objects.visible_to(actor(request)).filter(removed_at=None).prefetch_related("on_servers__server")
+    return render(request, "servers/key_list.html", {"keys": rows, "may_change": actions.KEYS.permits(actor(request))})
+
+
+@page(actions.KEYS)
+@require_http_methods(["GET", "POST"])
+def key_add(request: HttpRequest) -> HttpResponse:
+    asking = actor(request)
+    servers = (
+        Server.objects.visible_to(asking).exclude(state__in=["destroying", "destroyed", "failed"]).order_by("name")
+    )
+    form = KeyForm(request.POST or None, servers=servers)
+    if request.method == "POST" and form.is_valid():
+        account = Account.objects.visible_to(asking).get(pk=asking.account_id or 0)
+        given = form.cleaned_data
+        try:
+            key = keys.add(
+                account, name=given["name"], public_key=given["public_key"], servers=given.get("servers") or (),
+                actor=asking, now=clock.now(),
+            )  # fmt: skip
+        except RuleViolation as refusal:
+            form.add_error(refusal.field or None, refusal.sentence)
+        else:
+            say(request, _("The key %(name)s was added.") % {"name": key.name})
+            return redirect("servers:key_list")
+    return render(request, "servers/key_add.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@page(actions.KEYS)
+@require_POST
+def key_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    key = SshKey.objects.visible_to(actor(request)).filter(pk=pk).first()
+    if key is None:
+        raise Http404(str(pk))
+    keys.remove(key, actor=actor(request), now=clock.now())
+    say(request, _("The key %(name)s was removed, and is being taken off your servers.") % {"name": key.name})
+    return redirect("servers:key_list")

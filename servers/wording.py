@@ -1,0 +1,128 @@
+"""What actions and steps are called on pages."""
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from panel.accounts.selectors import names_of
+from panel.core.actors import Actor
+from servers.actions import BY_VERB
+from servers.models import Server, ServerAction
+from servers.provisioning import CREATE_STEPS
+from servers.rules import Finding, Verb
+
+VERBS: dict[str, str | Promise] = {
+    Verb.CREATE: _("Set up"),
+    Verb.START: pgettext_lazy("deed", "Start"),
+    Verb.STOP: pgettext_lazy("deed", "Stop"),
+    Verb.REBOOT: pgettext_lazy("deed", "Reboot"),
+    Verb.SUSPEND: _("Suspension"),
+    Verb.RESUME: _("End of the suspension"),
+    Verb.RESIZE: _("Change of the package or its options"),
+    Verb.DESTROY: _("Removal"),
+}
+ICONS = {
+    Verb.CREATE: "add", Verb.START: "play", Verb.STOP: "stop", Verb.REBOOT: "reboot", Verb.SUSPEND: "locked",
+    Verb.RESUME: "unlocked", Verb.RESIZE: "services", Verb.DESTROY: "trash",
+}  # fmt: skip
+TONES = {"waiting": "info", "done": "good", "failed": "bad", "cancelled": "neutral"}
+QUESTIONS: dict[str, str | Promise] = {
+    Verb.START: _("Start %(name)s?"), Verb.STOP: _("Stop %(name)s?"), Verb.REBOOT: _("Reboot %(name)s?"),
+}  # fmt: skip
+EFFECTS: dict[str, str | Promise] = {
+    Verb.START: _("The machine starts with its disk as it was left."),
+    Verb.STOP: _(
+        "The machine is switched off. Nothing on its disk is lost; nobody reaches it until it is started again."
+    ),
+    Verb.REBOOT: _("The machine is away for about a minute. Nothing on its disk is lost."),
+}
+OUTCOMES: dict[str, str | Promise] = {
+    "waiting": _("under way"),
+    "done": _("done"),
+    "failed": _("failed; our team has been told"),
+    "cancelled": _("not carried out: the server's state had changed"),
+}
+CREATE_WORDS: dict[str, str | Promise] = {
+    "paid": _("Payment confirmed"),
+    "address": _("Address reserved"),
+    "requested": _("Machine requested"),
+    "running": _("Machine started, with your keys on it"),
+    "ready": _("Ready, its host key pinned"),
+}
+FINDINGS: dict[str, str | Promise] = {
+    Finding.MISSING: _("Machine missing"),
+    Finding.ORPHAN: _("Machine without a server"),
+    Finding.DUPLICATE: _("Second machine of a server"),
+    Finding.POWER: _("Runs although suspended"),
+    Finding.BLOCK_MISSING: _("Block missing"),
+    Finding.BLOCK_EXTRA: _("Blocked without a reason"),
+    Finding.UNREACHABLE_PLACE: _("Place does not answer"),
+    Finding.METER: _("Meter silent"),
+}
+
+
+def creation_steps(action: ServerAction | None) -> list[dict[str, Any]]:
+    """The steps of a creation for the `steps` component: what is behind us, what runs, what waits (SRV-1)."""
+    reached = {step["name"]: step["at"] for step in action.steps} if action else {}
+    items, running = [], True
+    for name in CREATE_STEPS:
+        state = "done" if name in reached else "running" if running else "waiting"
+        if name not in reached:
+            running = False
+            if action and action.state == ServerAction.State.FAILED and state == "running":
+                state = "failed"
+        items.append({
+            "title": CREATE_WORDS[name], "state": state,
+            "at": parse_datetime(reached[name]) if name in reached else None,
+            "note": OUTCOMES["failed"] if state == "failed" else "",
+        })  # fmt: skip
+    return items
+
+
+def log_entries(actions: list[ServerAction], *, reader: Actor | None = None) -> list[dict[str, Any]]:
+    """The action log for the `timeline` component, people by name as `reader` may know them (None: staff)."""
+    people = {action.actor_id for action in actions if action.actor_kind == "person" and action.actor_id}
+    names = names_of(people, reader=reader)
+
+    def who(action: ServerAction) -> Any:
+        if action.actor_kind == "person":
+            return names.get(action.actor_id or 0, settings.CLAUSE_BRAND["name"])
+        return {"clock": _("by the clock"), "system": _("by the panel")}.get(action.actor_kind, "")
+
+    return [
+        {
+            "title": VERBS[action.verb], "icon": ICONS[Verb(action.verb)], "tone": TONES[action.state],
+            "at": action.finished_at or action.requested_at, "note": OUTCOMES[action.state],
+            "rule": action.because if action.because[:3].isupper() else "", "who": who(action),
+        }
+        for action in actions
+    ]  # fmt: skip
+
+
+def buttons(actor: Actor, server: Server) -> list[dict[str, Any]]:
+    """The power buttons: each with the reason why it does not apply now, read from the same Action the view asks."""
+    return [
+        {
+            "verb": verb, "label": action.label, "icon": ICONS[verb], "danger": int(action.danger),
+            "why": f"why-{verb}", "reason": action.refusal(actor, server), "effect": EFFECTS[verb],
+            "question": QUESTIONS[verb] % {"name": server.name},
+        }
+        for verb, action in BY_VERB.items()
+        if action.permits(actor)
+    ]  # fmt: skip
+
+
+def reasons(made: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Why buttons are disabled, each sentence once; the buttons are pointed at theirs."""
+    found: dict[str, dict[str, str]] = {}
+    for button in made:
+        if button["reason"]:
+            text, label = str(button["reason"]), str(button["label"])
+            why = found.setdefault(text, {"id": button["why"], "labels": "", "reason": text})
+            why["labels"] += f", {label}" if why["labels"] else label
+            button["why"] = why["id"]
+    return list(found.values())

@@ -1,0 +1,111 @@
+"""What every test stands on: the database as it is after a migration, and the services that are really there."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import translation
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from panel.core import triggers
+from tests.support import migrated, presence
+
+_left_out: Counter[str] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests whose service is missing are skipped with the reason, or fail if services are required."""
+    for item in items:
+        for mark in presence.MARKS:
+            if item.get_closest_marker(mark) and (reason := presence.missing(mark)):
+                item.add_marker(pytest.mark.wants(reason))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    hypothesis_settings.load_profile("busy")  # a busy machine is no defect of what is tested
+    config.addinivalue_line("markers", "wants(reason): set by the suite on a test whose service is missing")
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # or every request is told that it is not there
+
+
+def pytest_unconfigure() -> None:
+    """Each run, and each of its workers, has a data directory of its own."""
+    data = settings.CLAUSE_DATA
+    if data.name.startswith("clause-test-") and data.parent == Path(tempfile.gettempdir()).resolve():
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if mark := item.get_closest_marker("wants"):
+        if presence.required():
+            pytest.fail(f"needs {mark.args[0]}", pytrace=False)
+        pytest.skip(f"needs {mark.args[0]}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With services required, no marked test gets away with a skip of its own either."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    marked = any(item.get_closest_marker(mark) for mark in presence.MARKS)
+    if report.skipped and marked and presence.required() and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped, though services are required: {report.longrepr}"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple) and "needs " in report.longrepr[2]:
+        _left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for reason, count in sorted(_left_out.items()):
+        terminalreporter.write_line(f"not run: {count} tests, {reason}", yellow=True)
+
+
+def _is_embedded() -> bool:
+    return settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """The embedded database starts as a copy of a migrated one."""
+    if _is_embedded():
+        migrated.copy_to(Path(settings.DATABASES["default"]["TEST"]["NAME"]))
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """What lies there is used; it goes with the data directory of the run."""
+    return _is_embedded()
+
+
+@pytest.fixture(autouse=True)
+def _english_until_asked() -> Iterator[None]:
+    """A request leaves its reader's language behind in the thread."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_keeps_the_law() -> Iterator[None]:
+    """A flush empties append-only tables, which triggers refuse, and rows constraints lean on, which must return."""
+    operations = type(connection.ops)
+    plain = operations.execute_sql_flush
+
+    def flush(self: Any, sql_list: list[str]) -> None:
+        if self.connection.vendor == "sqlite":
+            triggers.drop(self.connection)
+        plain(self, sql_list)
+        triggers.install(self.connection)
+
+    operations.execute_sql_flush = flush  # type: ignore[method-assign]
+    yield
+    operations.execute_sql_flush = plain  # type: ignore[method-assign]

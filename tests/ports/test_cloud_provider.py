@@ -1,0 +1,254 @@
+"""What every adapter of the cloud port promises, asked of each: the simulated cloud, and this machine's real hosts."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from panel.core.errors import ProviderError
+from servers import providers
+from servers.providers import CloudProvider, Node, NodeSpec, Size
+from servers.providers.simulated import traffic
+from servers.rules import Power
+from tests.support.machines import simulated_place
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ONE = "SUB-1"
+SIZE = Size("vps-s", 1, 1024, 1)
+
+
+def key() -> str:
+    public = Ed25519PrivateKey.generate().public_key()
+    return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " laptop"
+
+
+class Bench:
+    """A place under test with addresses of its own."""
+
+    def __init__(self, addresses: list[str], cloud: CloudProvider | None = None) -> None:
+        self.addresses, self.cloud = addresses, cloud or providers.get("sim-1")
+
+    def spec(self, token: str = ONE, **changes: Any) -> NodeSpec:
+        values = {
+            "name": "web-1",
+            "image": "debian-12",
+            "size": SIZE,
+            "place": "sim-1",
+            "address": self.addresses[0],
+        }
+        return NodeSpec(token=token, **(values | changes))
+
+    def made(self, token: str = ONE, **changes: Any) -> Node:
+        """A machine that is on."""
+        self.cloud.create(self.spec(token, **changes))
+        return self.until(lambda node: node is not None and node.power is Power.ON, token)
+
+    def until(self, so: Callable[[Node | None], bool], token: str = ONE) -> Node:
+        end = time.monotonic() + 20
+        while not so(node := self.cloud.find(token)):
+            assert time.monotonic() < end, node
+            time.sleep(0.01)
+        assert node is not None
+        return node
+
+
+@pytest.fixture(params=["simulated", pytest.param("local", marks=pytest.mark.local)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param == "simulated":
+        with simulated_place(tmp_path):
+            yield Bench(["203.0.113.7", "203.0.113.8", "203.0.113.9"])
+        return
+    from tests.support import hosts
+
+    with hosts.place(tmp_path) as provider:
+        yield Bench(provider.driver.network.pool()[:3], provider)
+
+
+def test_the_same_token_is_the_same_machine(bench: Bench) -> None:
+    first = bench.made()
+    again = bench.cloud.create(bench.spec())
+    assert again.ref == first.ref
+    assert [node.ref for node in bench.cloud.list()].count(first.ref) == 1
+    assert bench.cloud.find("SUB-other") is None
+    other = bench.made("SUB-2", address=bench.addresses[1])
+    assert other.ref != first.ref
+    assert first.addresses == (bench.addresses[0],)
+
+
+def test_power_is_read_back_and_asking_for_what_is_so_is_fine(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    for _ in range(2):
+        assert cloud.stop(node.ref).power is Power.OFF
+    found = cloud.get(node.ref)
+    assert found is not None
+    assert found.power is Power.OFF
+    for _ in range(2):
+        assert cloud.start(node.ref).power is Power.ON
+    assert cloud.reboot(node.ref).power is Power.ON
+
+
+def test_destroyed_is_gone_and_destroying_it_again_is_fine(bench: Bench) -> None:
+    node = bench.made()
+    for _ in range(2):
+        bench.cloud.destroy(node.ref)
+    assert bench.cloud.get(node.ref) is None
+    assert bench.cloud.find("SUB-1") is None
+    assert all(one.ref != node.ref for one in bench.cloud.list())
+
+
+def test_a_block_is_read_from_the_place_and_survives_a_power_cycle(bench: Bench) -> None:
+    node, cloud, ip = bench.made(), bench.cloud, bench.addresses[0]
+    for _ in range(2):
+        cloud.block_address(node.ref, ip)
+    assert cloud.blocked(node.ref) == {ip}
+    cloud.stop(node.ref)
+    cloud.start(node.ref)
+    assert cloud.blocked(node.ref) == {ip}
+    for _ in range(2):
+        cloud.unblock_address(node.ref, ip)
+    assert cloud.blocked(node.ref) == set()
+
+
+def test_counters_grow_within_an_epoch_and_a_power_cycle_begins_another(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    first = cloud.counters(node.ref, now=NOW)
+    second = cloud.counters(node.ref, now=NOW + timedelta(hours=1))
+    assert second.epoch == first.epoch
+    assert second.rx_bytes >= first.rx_bytes
+    assert second.tx_bytes >= first.tx_bytes
+    assert second.at == NOW + timedelta(hours=1)
+    cloud.stop(node.ref)
+    held = cloud.counters(node.ref, now=NOW + timedelta(hours=2))
+    assert held.rx_bytes >= second.rx_bytes
+    cloud.start(node.ref)
+    assert cloud.counters(node.ref, now=NOW + timedelta(hours=3)).epoch != first.epoch
+
+
+def test_the_host_key_is_the_machines_own_and_lasts(bench: Bench) -> None:
+    node = bench.made()
+    host_key = bench.cloud.host_key(node.ref)
+    assert host_key.startswith("ssh-ed25519 ")
+    bench.cloud.reboot(node.ref)
+    assert bench.cloud.host_key(node.ref) == host_key
+    other = bench.made("SUB-2", address=bench.addresses[1])
+    assert bench.cloud.host_key(other.ref) != host_key
+
+
+def test_keys_come_and_go(bench: Bench) -> None:
+    node, one = bench.made(keys=(key(),)), key()
+    for change in (bench.cloud.add_key, bench.cloud.add_key, bench.cloud.remove_key, bench.cloud.remove_key):
+        change(node.ref, one)
+    with pytest.raises(ProviderError) as refused:
+        bench.cloud.add_key(node.ref, "no key at all")
+    assert refused.value.permanent
+
+
+def test_further_addresses_come_and_go_and_the_first_stays(bench: Bench) -> None:
+    if not bench.cloud.capabilities.extra_addresses:
+        pytest.skip("this place has no further addresses")
+    node = bench.made()
+    for _ in range(2):
+        bench.cloud.attach_address(node.ref, bench.addresses[1])
+    bench.cloud.reboot(node.ref)
+    found = bench.cloud.get(node.ref)
+    assert found is not None
+    assert set(found.addresses) == set(bench.addresses[:2])
+    bench.cloud.block_address(node.ref, bench.addresses[1])
+    assert bench.cloud.blocked(node.ref) == {bench.addresses[1]}
+    bench.cloud.unblock_address(node.ref, bench.addresses[1])
+    bench.cloud.detach_address(node.ref, bench.addresses[1])
+    found = bench.cloud.get(node.ref)
+    assert found is not None
+    assert found.addresses == (bench.addresses[0],)
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "reboot", "host_key", "blocked"])
+def test_a_machine_that_does_not_exist_is_a_lasting_error(bench: Bench, verb: str) -> None:
+    with pytest.raises(ProviderError) as error:
+        getattr(bench.cloud, verb)("nobody")
+    assert error.value.permanent
+
+
+# ---------------------------------------------------------------- what only the simulated cloud can show
+
+
+def test_a_machine_is_pending_for_some_looks_and_refuses_verbs_until_then(tmp_path: Path) -> None:
+    with simulated_place(tmp_path, boot_looks=3):
+        cloud = Bench(["203.0.113.7"])
+        node = cloud.cloud.create(cloud.spec())
+        assert node.power is Power.PENDING
+        with pytest.raises(ProviderError) as busy:
+            cloud.cloud.stop(node.ref)
+        assert (busy.value.permanent, busy.value.code) == (False, "busy")
+        seen = [cloud.cloud.find("SUB-1").power for _ in range(3)]  # type: ignore[union-attr]
+        assert seen == [Power.PENDING, Power.PENDING, Power.ON]
+        cloud.cloud.stop(node.ref)
+        with pytest.raises(ProviderError) as wrong:
+            cloud.cloud.reboot(node.ref)
+        assert (wrong.value.permanent, wrong.value.code) == (True, "wrong_state")
+
+
+def test_planned_faults_strike_before_or_after_the_effect(tmp_path: Path) -> None:
+    with simulated_place(tmp_path) as control:
+        bench = Bench(["203.0.113.7"])
+        control.plan("create", "transient")
+        with pytest.raises(ProviderError):
+            bench.cloud.create(bench.spec())
+        assert control.refs() == []
+        control.plan("create", "lost")
+        with pytest.raises(ProviderError):
+            bench.cloud.create(bench.spec())
+        assert len(control.refs()) == 1
+        assert control.calls("create") == ["transient", "lost"]
+
+
+def test_trouble_by_seed_is_the_same_each_time_and_capacity_ends(tmp_path: Path) -> None:
+    def outcomes(folder: str) -> list[str]:
+        (tmp_path / folder).mkdir()
+        trouble = {"lost": 0.2, "transient": 0.2, "duplicate": 0.5}
+        with simulated_place(tmp_path / folder, seed=7, trouble=trouble, capacity=30) as control:
+            bench = Bench(["203.0.113.7"])
+            for number in range(40):
+                try:
+                    bench.cloud.create(bench.spec(f"SUB-{number}"))
+                except ProviderError:
+                    continue
+            assert len(control.refs()) <= 30
+            return control.calls("create")
+
+    first = outcomes("one")
+    assert first == outcomes("two")
+    assert {"ok", "lost", "transient"} <= set(first)
+
+
+def test_it_is_remembered_across_processes(tmp_path: Path) -> None:
+    with simulated_place(tmp_path):
+        ref = Bench(["203.0.113.7"]).made().ref
+    with simulated_place(tmp_path, label="the same file, another connection") as control:
+        assert control.refs() == [ref]
+
+
+def test_traffic_looks_alike_however_often_it_is_read() -> None:
+    end = NOW + timedelta(days=3)
+    whole = traffic.between("sim-x", NOW, end, 10**9)
+    parts = [traffic.between("sim-x", NOW + timedelta(hours=n), NOW + timedelta(hours=n + 1), 10**9) for n in range(72)]
+    assert (sum(rx for rx, _ in parts), sum(tx for _, tx in parts)) == whole
+    assert 10**9 < sum(whole) < 6 * 10**9
+    assert len({sum(part) for part in parts}) > 60  # a curve, not a line
+
+
+def test_reading_the_past_changes_nothing(tmp_path: Path) -> None:
+    with simulated_place(tmp_path) as control:
+        bench = Bench(["203.0.113.7"])
+        node = bench.made()
+        control.carry(node.ref, bytes_a_day=10**9)
+        bench.cloud.counters(node.ref, now=NOW)
+        later = bench.cloud.counters(node.ref, now=NOW + timedelta(days=1))
+        back = bench.cloud.counters(node.ref, now=NOW + timedelta(hours=1))
+        assert (back.rx_bytes, back.tx_bytes) == (later.rx_bytes, later.tx_bytes)
+        assert later.rx_bytes > 0

@@ -1,0 +1,236 @@
+"""Any libcloud driver behind the port: found again by token, believed after a second look, honest about its limits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.test import override_settings
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.types import InvalidCredsError
+from libcloud.compute.base import Node as VendorNode
+from libcloud.compute.base import NodeAuthSSHKey, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.types import NodeState
+
+from panel.core.errors import ProviderError
+from servers.providers import NodeSpec, Size, libcloud_adapter, simulated
+from servers.providers.libcloud_adapter import LibcloudProvider
+from servers.rules import Power
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBu me@home"
+
+
+class Cloud(NodeDriver):
+    """A driver with the habits of real ones: power verbs under other names, metadata, answers before the deed, lies."""
+
+    name = "Habits"
+    features = {"create_node": ["ssh_key"]}
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, VendorNode] = {}
+        self.made = 0
+        self.calls: list[str] = []
+        self.error: Exception | None = None
+
+    def list_nodes(self) -> list[VendorNode]:
+        if self.error:
+            raise self.error
+        for node in self.nodes.values():
+            if node.state == NodeState.PENDING:
+                node.state = NodeState.RUNNING
+                break
+        return list(self.nodes.values())
+
+    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
+        return [NodeSize("s-1", "Small", 1024, 20, 0, 0.0, self)]
+
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        return [NodeImage("img-9", "Debian 13", self)]
+
+    def create_node(  # type: ignore[override]
+        self,
+        name: str,
+        size: NodeSize,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        auth: NodeAuthSSHKey | None = None,
+        ex_metadata: dict[str, str] | None = None,
+    ) -> VendorNode:
+        self.made += 1
+        self.calls.append(f"create {name} {size.id} {image.id} {auth.pubkey if auth else ''}".strip())
+        extra = {"metadata": ex_metadata}
+        node = VendorNode(str(self.made), name, NodeState.PENDING, ["203.0.113.7"], [], self, extra=extra)
+        self.nodes[str(node.id)] = node
+        return node
+
+    def reboot_node(self, node: VendorNode) -> bool:
+        self.calls.append("reboot")
+        return False
+
+    def ex_power_on_node(self, node: VendorNode) -> bool:
+        self.calls.append("on")
+        self.nodes[str(node.id)].state = NodeState.RUNNING
+        return False
+
+    def ex_shutdown_node(self, node: VendorNode) -> bool:
+        self.calls.append("off")
+        self.nodes[str(node.id)].state = NodeState.STOPPED
+        return True
+
+    def destroy_node(self, node: VendorNode) -> bool:
+        self.nodes[str(node.id)].state = NodeState.TERMINATED
+        return True
+
+
+class Plain(Cloud):
+    """The same without metadata."""
+
+    def create_node(  # type: ignore[override]
+        self, name: str, size: NodeSize, image: NodeImage, auth: NodeAuthSSHKey | None = None
+    ) -> VendorNode:
+        return super().create_node(name, size, image, auth=auth)
+
+
+CONFIG = {"label": "Habits", "sizes": {"vps-s": "s-1"}, "images": {"debian-13": "img-9"}}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LibcloudProvider, "patience", 0.05)
+    monkeypatch.setattr(LibcloudProvider, "pause", 0.001)
+
+
+@pytest.fixture
+def cloud() -> LibcloudProvider:
+    return LibcloudProvider("habits-1", Cloud(), CONFIG)
+
+
+def spec(token: str = "op-7", **other: Any) -> NodeSpec:  # noqa: S107
+    values = {"keys": (KEY,)} | other
+    return NodeSpec(token, "web", "debian-13", Size("vps-s", 1, 1024, 20), "habits-1", **values)
+
+
+def test_a_second_creation_finds_the_first_by_its_token(cloud: LibcloudProvider) -> None:
+    first = cloud.create(spec())
+    assert (first.token, first.power, first.addresses) == ("op-7", Power.ON, ("203.0.113.7",))
+    assert cloud.create(spec()).ref == first.ref
+    assert cloud.create(spec("op-8")).ref != first.ref
+    assert cloud.driver.calls == [f"create web s-1 img-9 {KEY}"] * 2  # type: ignore[attr-defined]
+
+
+def test_power_verbs_are_found_under_other_names_and_done_once(cloud: LibcloudProvider) -> None:
+    ref = cloud.create(spec(keys=())).ref
+    assert cloud.capabilities.start_stop
+    for verb, power in (
+        (cloud.stop, Power.OFF),
+        (cloud.stop, Power.OFF),
+        (cloud.start, Power.ON),
+        (cloud.start, Power.ON),
+    ):
+        assert verb(ref).power is power
+    assert cloud.driver.calls[1:] == ["off", "on"]  # type: ignore[attr-defined]
+    assert cloud.reboot(ref).power is Power.ON, "the driver said False; the machine says otherwise"
+
+
+def test_a_destroyed_machine_that_stays_listed_is_gone(cloud: LibcloudProvider) -> None:
+    ref = cloud.create(spec()).ref
+    cloud.destroy(ref)
+    cloud.destroy(ref)
+    assert cloud.find("op-7") is None
+    assert cloud.create(spec()).ref != ref
+    with pytest.raises(ProviderError) as gone:
+        cloud.start(ref)
+    assert (gone.value.code, gone.value.permanent) == ("not_found", True)
+
+
+def test_a_verb_without_effect_is_not_believed(cloud: LibcloudProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = cloud.create(spec()).ref
+    monkeypatch.setattr(Cloud, "ex_shutdown_node", lambda self, node: True)
+    with pytest.raises(ProviderError, match="the place says on") as unconfirmed:
+        cloud.stop(ref)
+    assert (unconfirmed.value.code, unconfirmed.value.permanent) == ("not_confirmed", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent", "code"),
+    [
+        (BaseHTTPError(400, "no such flavour"), True, "refused"),
+        (BaseHTTPError(429, "slow down"), False, "unreachable"),
+        (BaseHTTPError(503, ""), False, "unreachable"),
+        (InvalidCredsError("no"), True, "credentials"),
+        (ConnectionResetError("gone"), False, "unreachable"),
+        (KeyError("server"), False, "failed"),
+        (NotImplementedError(), True, "not_supported"),
+    ],
+)
+def test_every_failure_is_one_error_that_says_whether_to_ask_again(
+    cloud: LibcloudProvider, error: Exception, permanent: bool, code: str
+) -> None:
+    cloud.driver.error = error  # type: ignore[attr-defined]
+    with pytest.raises(ProviderError) as failed:
+        cloud.list()
+    assert (failed.value.permanent, failed.value.code) == (permanent, code)
+
+
+def test_what_cannot_be_met_is_refused_before_anything_is_made(cloud: LibcloudProvider) -> None:
+    for wrong in (
+        spec(keys=(KEY, f"{KEY}2")),
+        spec(first_boot="reboot"),
+        NodeSpec("t", "n", "plan9", Size("vps-s", 1, 1, 1), "p"),
+    ):
+        with pytest.raises(ProviderError) as refused:
+            cloud.create(wrong)
+        assert refused.value.permanent
+    assert cloud.driver.calls == []  # type: ignore[attr-defined]
+    with pytest.raises(ProviderError, match="Habits does not support: block an address"):
+        cloud.block_address("1", "203.0.113.7")
+    assert not cloud.capabilities.block_address
+
+
+def test_without_metadata_the_tokens_mark_stands_in_the_name() -> None:
+    cloud = LibcloudProvider("plain-1", Plain(), CONFIG)
+    made = cloud.create(spec("Op 9:x"))
+    assert made.name == f"web--{libcloud_adapter.mark('Op 9:x')}"
+    assert made.token == "Op 9:x"
+    assert cloud.find("Op 9:x") == made
+    assert cloud.create(spec("Op 9:x")).ref == made.ref
+    assert cloud.find("op-9-x") is None
+
+
+def test_libclouds_own_test_driver_by_configuration() -> None:
+    """No power verbs: said so. A reboot that never ends: not confirmed."""
+    config = {"provider": "libcloud", "driver": "dummy", "arguments": {"creds": "0"}}
+    cloud = libcloud_adapter.connect("dummy-1", config)
+    first, second = cloud.list()
+    assert cloud.capabilities.label == "Dummy Node Provider"
+    assert not cloud.capabilities.start_stop
+    with pytest.raises(ProviderError, match="does not support: stop"):
+        cloud.stop(first.ref)
+    with pytest.raises(ProviderError, match="place says pending"):
+        cloud.reboot(first.ref)
+    cloud.destroy(second.ref)
+    assert [node.ref for node in cloud.list()] == [first.ref]
+
+
+def test_a_driver_that_does_not_exist_is_a_matter_of_configuration() -> None:
+    with pytest.raises(ProviderError, match="'nowhere' cannot be made") as wrong:
+        libcloud_adapter.connect("x", {"driver": "nowhere"})
+    assert (wrong.value.permanent, wrong.value.code) == (True, "configuration")
+
+
+def test_the_first_boot_of_a_cloud_image_keeps_keys_and_script_apart() -> None:
+    text = libcloud_adapter.first_boot_script(spec(first_boot="echo 'KEYS'\n"))
+    assert KEY in text.splitlines()
+    assert text.index(KEY) < text.index("echo 'KEYS'")
+
+
+def test_a_place_that_cannot_cut_off_an_address_is_warned_of(tmp_path: Path) -> None:
+    """Without it ABU-3 ends in the staff's queue; the operator should know before the first case."""
+    paris = {"provider": "libcloud", "label": "Paris", "driver": "openstack", "arguments": {"key": "k"}}
+    here = {"provider": "simulated", "label": "Here"}
+    with override_settings(CLAUSE_PLACES={"paris": paris, "sim": here}):
+        warned = [message for message in run_checks() if message.id == "servers.W001"]
+    (warning,) = warned
+    assert "'paris' (libcloud)" in warning.msg
+    able = simulated.connect("sim", {"file": str(tmp_path / "sim.sqlite3")}).capabilities.block_address
+    assert [able, LibcloudProvider("paris", Cloud(), {}).capabilities.block_address] == [True, False]

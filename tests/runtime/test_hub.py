@@ -1,0 +1,66 @@
+"""The hub: a slow page costs a slot of bounded size and holds nobody up."""
+
+import asyncio
+import json
+
+from panel.core import live
+from panel.core.live.hub import FULL, Hub, Slot
+
+
+def told(hub: Hub, topics: list[str], event_: str, /, **payload: object) -> None:
+    hub.deliver(live.encode(topics, event_, payload))
+
+
+async def frame(slot: Slot) -> list[dict[str, object]]:
+    text = await asyncio.wait_for(slot.frame(), 1)
+    assert text is not None
+    messages: list[dict[str, object]] = json.loads(text)
+    return messages
+
+
+def test_the_latest_message_about_an_object_replaces_the_older_one() -> None:
+    async def story() -> None:
+        hub, slot = Hub(), Slot()
+        hub.join(slot)
+        hub.watch(slot, "server:1")
+        for state in ("stopped", "starting", "running"):
+            told(hub, ["server:1"], "changed", id=1, state=state)
+        told(hub, ["server:1"], "metered", id=1)
+        told(hub, ["server:2"], "changed", id=2)
+        assert await frame(slot) == [
+            {"id": 1, "state": "running", "topic": "server:1", "event": "changed"},
+            {"id": 1, "topic": "server:1", "event": "metered"},
+        ]
+
+    asyncio.run(story())
+
+
+def test_a_slot_that_overflows_asks_for_everything_anew() -> None:
+    async def story() -> None:
+        hub, slot = Hub(), Slot()
+        hub.watch(slot, "staff")
+        for number in range(FULL + 1):
+            told(hub, ["staff"], "changed", id=number)
+        assert await frame(slot) == [{"topic": "*", "event": "refresh"}]
+
+    asyncio.run(story())
+
+
+def test_payload_cannot_pretend_to_be_another_topic() -> None:
+    async def story() -> None:
+        hub, slot = Hub(), Slot()
+        hub.watch(slot, "account:1")
+        told(hub, ["account:1"], "changed", topic="staff", event="other")
+        assert await frame(slot) == [{"topic": "account:1", "event": "changed"}]
+
+    asyncio.run(story())
+
+
+def test_who_left_hears_nothing_and_leaves_nothing_behind() -> None:
+    hub, slot = Hub(), Slot()
+    hub.join(slot)
+    hub.watch(slot, "server:1")
+    hub.part(slot)
+    told(hub, ["server:1"], "changed", id=1)
+    assert not hub._watchers
+    assert not slot._pending

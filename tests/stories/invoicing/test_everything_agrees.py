@@ -1,0 +1,121 @@
+"""The provider, the books, the invoices and the services agree; where they do not, staff reads what and since when."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from invoicing.accounting import ledger, reconciling
+from invoicing.models import Entry, Invoice, MoneyDifference, Order, Payment
+from invoicing.selling_by_hand import repaying
+from invoicing.subscribing import kinds
+from panel.accounts.models import User
+from panel.console import work
+from panel.core.models import Operation
+from tests.support.personas import logged_in
+from tests.support.shop import Shop
+from tests.support.till import Till, open_till
+from tests.support.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def till(world: World, shop: Shop, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Till]:
+    settings.CLAUSE_REQUIRE_STAFF_MFA = False
+    monkeypatch.setattr("panel.core.clock.now", lambda: world.now)
+    monkeypatch.setattr(
+        type(shop.service), "progress", lambda self, row: kinds.Progress(ready=row.reference not in self.used)
+    )
+    with open_till(world, shop, settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def console(world: World) -> Client:
+    return logged_in(User.objects.get(pk=world.staff("billing").user_id))
+
+
+def compared(till: Till) -> list[tuple[str, str]]:
+    till.sync()
+    till.world.advance(hours=1, sweeps=["invoicing.compare"])
+    assert not till.world.failed_operations()
+    return list(reconciling.open_ones().values_list("kind", "ref"))
+
+
+def test_a_healthy_day_is_empty_after_a_refund_too(till: Till, world: World, console: Client) -> None:
+    alice = world.customer()
+    for _ in range(2):
+        till.buy(alice)
+    invoice = Invoice.objects.order_by("pk")[0]
+    repaying.credit(
+        invoice, [200], reason="a gesture", refund=True, key="k", actor=world.staff("billing"), now=world.now
+    )
+    world.work()
+    world.advance(hours=1)
+    assert compared(till) == []
+    assert Operation.objects.filter(kind="payments.compare").order_by("-pk")[0].result["compared"] == 2
+    assert "Everything agrees" in console.get("/ops/ledger/reconciliation/").content.decode()
+
+
+def test_each_fault_is_named_until_it_is_gone(till: Till, world: World, shop: Shop, console: Client) -> None:
+    """A payment that forgot its success, one the provider does not know, an order that was paid and never delivered, a
+    service delivered unpaid, an entry nobody paid."""
+    alice = world.customer()
+    payments = [till.buy(alice) for _ in range(4)]
+    world.advance(hours=1)
+    Payment.objects.filter(pk=payments[0].pk).update(state="processing")
+    Payment.objects.filter(pk=payments[1].pk).update(provider_ref="pi_elsewhere")
+    shop.service.used[payments[2].order.subscription.reference] = 1  # type: ignore[index, union-attr]
+    Order.objects.filter(pk=payments[3].order_id).update(state="awaiting_payment")
+    with transaction.atomic():
+        legs = [ledger.debit(ledger.CLEARING, 5), ledger.credit(ledger.CUSTOMERS, 5)]
+        ledger.post("payment", "PAY-NOWHERE", legs, now=world.now, account=alice.account)
+    first, second, third, fourth = payments
+    assert set(compared(till)) == {
+        ("charge_not_recorded", first.reference), ("booked_without_payment", first.reference),
+        ("payment_without_charge", second.reference),
+        ("paid_unprovisioned", third.order.reference if third.order else ""),
+        ("provisioned_unpaid", fourth.order.reference if fourth.order else ""),
+        ("booked_without_payment", "PAY-NOWHERE"),
+    }  # fmt: skip
+    page = console.get("/ops/ledger/reconciliation/").content.decode()
+    assert "Something does not agree" in page
+    assert "Paid, but nothing is delivered" in page
+    billing = world.staff("billing")
+    assert [queue.total for queue in work.queues(billing, now=world.now) if "reconciliation" in queue.url] == [6]
+    Payment.objects.filter(pk=first.pk).update(state="succeeded")
+    assert ("charge_not_recorded", first.reference) not in compared(till)
+    assert MoneyDifference.objects.filter(resolved_at=world.now).count() == 2
+
+
+def test_what_is_just_being_paid_is_no_difference(till: Till, world: World) -> None:
+    till.buy(world.customer())
+    Payment.objects.update(state="processing")
+    till.sync()
+    world.sweep("invoicing.compare")
+    world.work()
+    assert not MoneyDifference.objects.exists()
+
+
+def test_any_balance_leads_to_the_entries_and_to_what_they_were_made_of(
+    till: Till, world: World, console: Client
+) -> None:
+    alice, bob = world.customer(), world.customer("Bob")
+    till.buy(alice)
+    till.buy(bob)
+    chart = console.get("/ops/ledger/").content.decode()
+    assert "411000 Customers" in chart
+    assert "EUR\u00a014.16" in chart  # twice 7.08 on its way from the provider
+    page = console.get(f"/ops/ledger/accounts/706000/?account={alice.account.reference}").content.decode()
+    assert "No match" in page  # sales are nobody's
+    page = console.get(f"/ops/ledger/accounts/411000/?account={alice.account.reference}&kind=invoice").content.decode()
+    mine, other = Invoice.objects.get(account=alice.account), Invoice.objects.get(account=bob.account)
+    assert mine.number in page
+    assert other.number not in page
+    entry = Entry.objects.get(kind="invoice", ref=mine.number)
+    detail = console.get(f"/ops/ledger/entries/{entry.pk}/").content.decode()
+    assert f"/ops/invoices/{mine.number}/" in detail
+    assert f"Invoice {mine.number} issued" in detail

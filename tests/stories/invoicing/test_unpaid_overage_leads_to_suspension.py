@@ -1,0 +1,216 @@
+"""As a provider I may suspend who leaves overage unpaid for 15 days; a person decides, and paying ends it at once
+(SRV-6, SUB-8, ACC-13, ABU-12, invariant 24)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from invoicing.chasing import pausing, suspending
+from invoicing.issuing import invoices
+from invoicing.models import Invoice, Payment, Suspension
+from panel import terms
+from panel.accounts import approvals, restrictions
+from panel.accounts.models import Approval, Restriction
+from panel.core.errors import RuleViolation
+from panel.core.models import ClockGap
+from tests.support.owing import SWEEPS, collect, days, owe_overage, take_back, transfer
+from tests.support.shop import Shop
+from tests.support.world import Customer, World, paris
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(world: World, shop: Shop) -> Customer:
+    return world.customer()
+
+
+@pytest.fixture
+def invoice(world: World, shop: Shop, alice: Customer) -> Invoice:
+    """Due on 2 April: a month's renewal with 10 GB of overage, unpaid."""
+    return owe_overage(world, shop, alice)[0]
+
+
+@pytest.fixture
+def automatic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version whose switch lets the clock act."""
+    version = terms.versions("say_digital")[-1]
+    table = {**version.table, "automatic": {**version.table["automatic"], "SRV-6": True}}
+    changed = replace(version, table=table)
+    monkeypatch.setattr("panel.terms.version", lambda name: changed)
+
+
+def state(invoice: Invoice) -> str:
+    return str(Suspension.objects.get(invoice=invoice).state)
+
+
+def blocked(customer: Customer) -> bool:
+    return restrictions.blocking(customer.account.pk, "use_service") is not None
+
+
+def test_proposed_on_the_sixteenth_day_and_not_before(world: World, invoice: Invoice, alice: Customer) -> None:
+    world.until(paris("2026-04-17 23:59"), sweeps=["invoicing.renew", "invoicing.dun"])
+    assert not Suspension.objects.exists()
+    world.until(paris("2026-04-18 00:05"), sweeps=["invoicing.renew", "invoicing.dun"])
+    row = Suspension.objects.get()
+    assert (row.rule, row.state, str(row.due_on)) == ("SRV-6", "proposed", "2026-04-18")
+    assert not blocked(alice)  # a person decides
+
+
+def test_a_person_suspends_with_a_reason_and_the_customer_is_told_why(
+    world: World, invoice: Invoice, alice: Customer
+) -> None:
+    days(world, 16)
+    row, staff = Suspension.objects.get(), world.staff("billing")
+    with pytest.raises(RuleViolation):
+        suspending.confirm(row.pk, reason=" ", actor=staff, now=world.now)
+    suspending.confirm(row.pk, reason="No answer to three reminders.", actor=staff, now=world.now)
+    made = Restriction.objects.get()
+    assert (made.rule, made.author_id, made.evidence["invoice"]) == ("SRV-6", staff.user_id, invoice.number)
+    assert blocked(alice)
+    (told,) = world.mails("suspended_unpaid")
+    assert invoice.number in told.content.body
+    with pytest.raises(RuleViolation):
+        suspending.confirm(row.pk, reason="again", actor=staff, now=world.now)
+
+
+def test_paying_lifts_it_in_the_same_instant(world: World, invoice: Invoice, alice: Customer) -> None:
+    """Paymenter#854: the payment came and the service stayed suspended."""
+    days(world, 16)
+    suspending.confirm(Suspension.objects.get().pk, reason="unpaid", actor=world.staff("billing"), now=world.now)
+    transfer(world, invoice, 100)
+    assert blocked(alice)  # a part is not all
+    invoice.refresh_from_db()
+    transfer(world, invoice)
+    assert (blocked(alice), state(invoice)) == (False, "lifted")
+    assert len(world.mails("suspension_lifted")) == 1
+    days(world, 3)
+    assert (blocked(alice), state(invoice)) == (False, "lifted")
+
+
+def test_a_credit_note_lifts_it_too(world: World, invoice: Invoice, alice: Customer) -> None:
+    days(world, 16)
+    suspending.confirm(Suspension.objects.get().pk, reason="unpaid", actor=world.staff("billing"), now=world.now)
+    invoices.credit(invoice, None, reason="our mistake", now=world.now, actor=world.staff("billing"))
+    assert not blocked(alice)
+
+
+def test_what_is_paid_before_the_decision_cannot_be_suspended(world: World, invoice: Invoice) -> None:
+    days(world, 16)
+    row = Suspension.objects.get()
+    transfer(world, invoice)
+    assert state(invoice) == "withdrawn"
+    with pytest.raises(RuleViolation):
+        suspending.confirm(row.pk, reason="unpaid", actor=world.staff("billing"), now=world.now)
+    assert not Restriction.objects.exists()
+
+
+def test_while_it_is_contested_there_is_no_ground_and_its_days_do_not_count(world: World, invoice: Invoice) -> None:
+    days(world, 10)
+    pausing.stop(invoice, pausing.DISPUTE, now=world.now)
+    days(world, 10)
+    assert not Suspension.objects.exists()
+    pausing.go_on(invoice, pausing.DISPUTE, now=world.now)
+    days(world, 5)
+    assert not Suspension.objects.exists()
+    days(world, 2)
+    assert state(invoice) == "proposed"
+
+
+def test_contested_afterwards_it_is_withdrawn_and_comes_back_when_that_was_refused(
+    world: World, invoice: Invoice, alice: Customer
+) -> None:
+    days(world, 16)
+    suspending.confirm(Suspension.objects.get().pk, reason="unpaid", actor=world.staff("billing"), now=world.now)
+    pausing.stop(invoice, pausing.DISPUTE, now=world.now)
+    assert (state(invoice), blocked(alice)) == ("lifted", False)
+    pausing.go_on(invoice, pausing.DISPUTE, now=world.now)
+    days(world, 1)
+    assert (state(invoice), blocked(alice)) == ("proposed", False)
+
+
+def test_spared_once_it_is_not_proposed_again(world: World, invoice: Invoice) -> None:
+    days(world, 16)
+    suspending.refuse(
+        Suspension.objects.get().pk, reason="Pays on Monday.", actor=world.staff("billing"), now=world.now
+    )
+    days(world, 5)
+    assert state(invoice) == "refused"
+
+
+def test_a_renewal_without_overage_leads_to_no_proposal(world: World, shop: Shop, alice: Customer) -> None:
+    shop.buy(alice)
+    world.advance(days=31, sweeps=["invoicing.renew"])
+    days(world, 20)
+    assert not Suspension.objects.exists()
+
+
+def test_taken_back_by_the_bank_after_weeks_it_has_its_fifteen_days(world: World, invoice: Invoice) -> None:
+    payment = collect(world, invoice)
+    days(world, 42)
+    take_back(world, payment)
+    world.until(paris("2026-05-28 23:59"), sweeps=SWEEPS)
+    assert not Suspension.objects.exists()
+    world.until(paris("2026-05-29 00:05"), sweeps=SWEEPS)
+    assert state(invoice) == "proposed"
+
+
+def test_what_the_bank_is_collecting_is_no_ground(world: World, invoice: Invoice) -> None:
+    days(world, 15)
+    payment = Payment.objects.create(
+        reference="PAY-1", account=invoice.account, invoice=invoice, key="k", state="processing", provider="story",
+        amount_cents=invoice.due_cents, created_at=world.now,
+    )  # fmt: skip
+    days(world, 2)
+    assert not Suspension.objects.exists()
+    Payment.objects.filter(pk=payment.pk).update(state="failed")
+    days(world, 1)
+    assert state(invoice) == "proposed"
+
+
+@pytest.mark.parametrize(("left", "grounds"), [(0, 0), (1, 1)], ids=["all of it credited", "a cent left"])
+def test_overage_that_was_credited_is_no_ground(world: World, invoice: Invoice, left: int, grounds: int) -> None:
+    nets = [line.net_cents - left if line.rule == "SRV-5" else 0 for line in invoice.lines.all()]
+    invoices.credit(invoice, nets, reason="our mistake", now=world.now, actor=world.staff("billing"))
+    days(world, 17)
+    assert Suspension.objects.count() == grounds
+
+
+class TestByTheClock:
+    def test_the_switch_lets_it_act(self, automatic: None, world: World, invoice: Invoice, alice: Customer) -> None:
+        days(world, 15)
+        assert not blocked(alice)
+        days(world, 1)
+        assert (state(invoice), blocked(alice)) == ("applied", True)
+
+    def test_what_fell_due_while_the_clock_stood_waits_for_two_persons_and_a_day(
+        self, automatic: None, world: World, invoice: Invoice, alice: Customer
+    ) -> None:
+        days(world, 14)
+        ClockGap.objects.create(since=world.now, until=world.now + timedelta(days=3))
+        world.advance(days=3, sweeps=["invoicing.renew", "invoicing.dun"])
+        assert (state(invoice), blocked(alice)) == ("held", False)
+        release(world)
+        assert (state(invoice), len(world.mails("suspension_released"))) == ("proposed", 1)
+        world.advance(hours=24, sweeps=["invoicing.dun"])
+        assert not blocked(alice)
+        world.advance(minutes=1, sweeps=["invoicing.dun"])
+        assert (state(invoice), blocked(alice)) == ("applied", True)
+
+    def test_more_than_ten_at_once_wait(self, automatic: None, world: World, shop: Shop) -> None:
+        """ABU-12."""
+        found = owe_overage(world, shop, *(world.customer(f"C{number}") for number in range(11)))
+        days(world, 16)
+        assert {state(one) for one in found} == {"held"}
+        assert Approval.objects.filter(kind="invoicing.brake").count() == 1
+        transfer(world, found[0])
+        assert state(found[0]) == "withdrawn"
+
+
+def release(world: World) -> None:
+    asked: Any = Approval.objects.get(kind="invoicing.brake")
+    for name in ("Sam", "Nora"):
+        approvals.vote(asked.pk, agrees=True, actor=world.staff("billing", name=name), now=world.now)
+    world.work()
