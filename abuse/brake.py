@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -64,16 +63,11 @@ def attempt_of(case: Case, rung: str) -> int:
 def _open_approval(because: str, now: datetime) -> Approval | None:
     if because not in {"many", "gap"}:
         return None
-    asked = Approval.objects.select_for_update().filter(kind=APPROVAL, state=Approval.State.OPEN)
-    waiting = asked.order_by("-pk").first()
-    if waiting is not None and not waiting.votes.exists():  # nobody has given their word to less than it holds
-        return waiting
-    return approvals.ask(
-        APPROVAL, key=f"{APPROVAL}:{now.isoformat()}", needed=1 if settings.CLAUSE_RELEASE_BY_ONE else 2, now=now,
-        actor=CLOCK, rule="ABU-12",
-        summary=_("Release the restrictions that the brake holds back. Each affected customer is told and then has at "
-                  "least the notice period of the terms."),
-    )  # fmt: skip
+    summary = _(
+        "Release the restrictions that the brake holds back. Each affected customer is told and then has at "
+        "least the notice period of the terms."
+    )
+    return approvals.to_release(APPROVAL, summary, now=now)
 
 
 @events.subscriber("accounts.approval.granted", "abuse.brake")

@@ -1,5 +1,6 @@
 """Start, stop and reboot, asked by a person and carried out once (SRV-8)."""
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Any
 
@@ -51,8 +52,9 @@ class _PowerOperation(operations.Handler):
         reopen(op.payload["action"])
         return self.command(server, op, now)
 
+    @abstractmethod
     def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
-        raise NotImplementedError
+        """Have the provider do it; what it answered."""
 
     def happened(self, op: Operation) -> dict[str, Any] | None:
         server = Server.objects.get(pk=op.payload["server"])

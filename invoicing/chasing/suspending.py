@@ -7,7 +7,6 @@ settled. What the clock decides goes through the brake (ABU-12); what a person d
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import translation
@@ -180,16 +179,11 @@ def _automatic(row: Suspension) -> list[str]:
 
 
 def _open_approval(now: datetime) -> Approval:
-    asked = Approval.objects.select_for_update().filter(kind=APPROVAL, state=Approval.State.OPEN)
-    waiting = asked.order_by("-pk").first()
-    if waiting is not None and not waiting.votes.exists():  # nobody has given their word to less than it holds
-        return waiting
-    return approvals.ask(
-        APPROVAL, key=f"{APPROVAL}:{now.isoformat()}", needed=1 if settings.CLAUSE_RELEASE_BY_ONE else 2, now=now,
-        actor=CLOCK, rule="ABU-12",
-        summary=_("Release the suspensions for unpaid invoices that the brake holds back. Each affected customer is "
-                  "told and then has at least the notice period of the terms."),
-    )  # fmt: skip
+    summary = _(
+        "Release the suspensions for unpaid invoices that the brake holds back. Each affected customer is "
+        "told and then has at least the notice period of the terms."
+    )
+    return approvals.to_release(APPROVAL, summary, now=now)
 
 
 @events.subscriber("accounts.approval.granted", "invoicing.brake")

@@ -264,6 +264,8 @@ def change(row: Subscription, wish: Wish, *, key: str, actor: Actor, now: dateti
     if not found.changes:  # wishing for what one has takes back what was planned
         _take_back(_the(waiting), held, now=now, actor=actor)
         return _the(waiting)
+    if waiting and not found.changes_today and change_rules.composition(waiting.after) == found.later:
+        return waiting  # asked for again, in another tab
     if refused := ordering.refusal(held.account, actor):
         raise RuleViolation(refused[1], rule=ordering.REFUSALS[refused[0]][0])
     limits.check_cap(held.account, found.to_pay.totals.net if found.to_pay else 0, now=now)

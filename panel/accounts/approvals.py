@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import Account, Approval, ApprovalVote
 from panel.core import events
-from panel.core.actors import Actor
+from panel.core.actors import CLOCK, Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import subject_of
 
@@ -37,6 +38,19 @@ def ask(
         return Approval.objects.get(key=key)
     _tell("asked", row, actor, now)
     return row
+
+
+@transaction.atomic
+def to_release(kind: str, summary: str, *, now: datetime) -> Approval:
+    """The one approval of that kind which releases what the brake holds: the open one, while nobody has given their
+    word to less than it holds by now, or else a new one (ABU-12)."""
+    asked = Approval.objects.select_for_update().filter(kind=kind, state=Approval.State.OPEN)
+    waiting = asked.order_by("-pk").first()
+    if waiting is not None and not waiting.votes.exists():
+        return waiting
+    needed = 1 if settings.CLAUSE_RELEASE_BY_ONE else 2
+    key = f"{kind}:{now.isoformat()}"
+    return ask(kind, key=key, needed=needed, summary=summary, now=now, actor=CLOCK, rule="ABU-12")
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ staff's queue. `completed` and `gave_up` run in the transaction that closes the 
 import logging
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
-class Handler:
+class Handler(ABC):
     """How one kind of operation is carried out. Subclass, set `kind` and `label`, and `@register` it."""
 
     kind: ClassVar[str]
@@ -36,15 +37,15 @@ class Handler:
     max_attempts: ClassVar[int] = 8
     kept: ClassVar[timedelta | None] = None  # how long a done one is kept; None: always
 
+    @abstractmethod
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         """Do it, outside any transaction; `to_keep` of the result is kept. Raises ProviderError or NotYet."""
-        raise NotImplementedError
 
     def happened(self, op: Operation) -> dict[str, Any] | None:
         """Asked before every attempt after the first: the result if it was done already, else None."""
         return None
 
-    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:  # noqa: B027 - may be nothing
         """Write down what is now true; in the closing transaction."""
 
     def to_keep(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class Handler:
         can be erased (PRV-4)."""
         return result
 
-    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:  # noqa: B027 - may be nothing
         """The operation is in the staff's queue; in the closing transaction."""
 
 

@@ -13,7 +13,6 @@ from django.urls import reverse
 from invoicing.debiting import batches
 from invoicing.models import Debit, DebitBatch, Mandate, PaymentMethod
 from invoicing.selling_by_hand import manual_sales
-from invoicing.subscribing import kinds
 from panel.accounts.models import Account
 from panel.core import clock
 from panel.core.actors import SYSTEM
@@ -22,7 +21,7 @@ from tests.pages.test_lists_stay_fast import same_cost
 from tests.support.bank_statement import statement as transfers
 from tests.support.debiting import IBAN, in_file, signed
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = pytest.mark.django_db
@@ -33,13 +32,6 @@ def world() -> World:
     """Its clock is the pages' clock."""
     opened = World()
     opened.now = clock.now()
-    return opened
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
     return opened
 
 

@@ -10,13 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from invoicing.models import Contest, Invoice, Transmission
-from invoicing.subscribing import kinds
 from panel import terms
 from panel.accounts import tokens
 from panel.accounts.models import Membership
 from tests.support.owing import owe_overage
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 from tickets import contests, conversation
 from tickets.models import Ticket
@@ -30,13 +29,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World("2026-03-02 09:00")
     monkeypatch.setattr("panel.core.clock.now", lambda: made.now)
     return made
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

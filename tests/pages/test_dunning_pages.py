@@ -6,11 +6,10 @@ import pytest
 from django.test import Client
 
 from invoicing.models import Invoice, LegalRate, Suspension
-from invoicing.subscribing import kinds
 from panel.accounts import restrictions
 from tests.support.owing import days, owe_overage
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = pytest.mark.django_db
@@ -21,13 +20,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World("2026-03-02 09:00")
     monkeypatch.setattr("panel.core.clock.now", lambda: made.now)
     return made
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

@@ -8,26 +8,13 @@ from django.test import Client
 
 from invoicing.models import Option, Order, Package, PromotionCode, Subscription
 from invoicing.offering import promotions
-from invoicing.subscribing import kinds
 from tests.pages.test_lists_stay_fast import same_cost
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = pytest.mark.django_db
 ASKED = {"name": "web-1", "interval": "month", "key": "once", "accept": "on"}
-
-
-@pytest.fixture
-def world() -> World:
-    return World("2026-03-02 09:00")
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

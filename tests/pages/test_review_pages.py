@@ -7,11 +7,10 @@ from django.test import Client
 from invoicing.limiting import spending
 from invoicing.models import MailDomain, Order, OrderReview, OrderState, RenewalRefusal
 from invoicing.reviewing import standing
-from invoicing.subscribing import kinds
 from panel.core.actors import SYSTEM
 from tests.pages.test_lists_stay_fast import same_cost
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -22,13 +21,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World("2026-03-02 09:00")
     monkeypatch.setattr("panel.core.clock.now", lambda: made.now)
     return made
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import reverse
 
 from invoicing.models import Family, Invoice, Order, Package, Subscription
-from invoicing.subscribing import kinds, ordering
+from invoicing.subscribing import ordering
 from panel.accounts.models import User
 from panel.core import operations
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -22,13 +22,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World("2026-03-02 09:00")
     monkeypatch.setattr("panel.core.clock.now", lambda: made.now)
     return made
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from invoicing.consuming import usage_setup
 from invoicing.models import Invoice, PackageMeter, Subscription, UsageEvent, UsageSource
 from invoicing.renewing import billing, upcoming
-from invoicing.subscribing import kinds
 from tests.support.personas import logged_in, staff
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
 pytestmark = pytest.mark.django_db
@@ -25,13 +24,6 @@ TB = 10**12
 @pytest.fixture
 def world() -> World:
     return World("2026-01-31 10:00")
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def test_a_start_on_an_empty_directory_is_ready_soon_and_a_second_one_sooner(tmp_path: Path) -> None:
-    with Program(tmp_path, environment=ON_SQLITE) as first:
+    with Program(tmp_path, environment=ON_SQLITE, new=True) as first:
         assert set(first.health()) == {"status", "database", "live", "worker", "clock", "disk"}
         assert "is ready: http://127.0.0.1" in first.said()
         assert tmp_path.stat().st_mode & 0o077 == 0, "nobody else of this machine reads the data"

@@ -2,7 +2,9 @@
 
 Those named by CLAUSE_TEST_DATABASE_URL and CLAUSE_TEST_REDIS_URL are used. Without them throw-away ones are started,
 which are faster and nobody else's; and where no binary is installed, what runs on this machine's usual ports. In a
-PostgreSQL that others may use a database of this run's own is made, and dropped afterwards.
+PostgreSQL that others may use databases of this run's own are made, and dropped afterwards; in Redis each worker has a
+database below the one named (15, and so 11 to 14, unless said otherwise) for its cache. The panel's tables are migrated
+once: CLAUSE_TEST_TEMPLATE names the database that every other is a copy of.
 """
 
 import contextlib
@@ -20,7 +22,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+ROOT = Path(__file__).resolve().parents[2]
 WAIT = 30.0  # seconds until a service must have come up
+MEMORY, ROOM = "/dev/shm", 4 << 30  # what is thrown away need not touch a disk, where this many bytes are free
 ABSENT = 69  # the exit code when a service can neither be found nor started (EX_UNAVAILABLE)
 
 
@@ -150,7 +154,7 @@ def redis(folder: Path) -> Iterator[str]:
     server = subprocess.Popen(start, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True, **other_user())
     try:
         wait_until(lambda: redis_answers(f"redis://127.0.0.1:{port}/0"), "Redis")
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis://127.0.0.1:{port}/15"
     finally:
         server.terminate()
         server.wait(20)
@@ -176,15 +180,32 @@ def wait_until(up: Callable[[], bool], name: str) -> None:
 @contextlib.contextmanager
 def services() -> Iterator[dict[str, str]]:
     """The environment that points the panel at both services."""
-    folder = Path(tempfile.mkdtemp(prefix="clause-services-"))
+    roomy = Path(MEMORY).is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    folder = Path(tempfile.mkdtemp(prefix="clause-services-", dir=MEMORY if roomy else None))
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     try:
         with postgresql(folder) as database, redis(folder) as cache:
-            yield {"CLAUSE_DATABASE_URL": database, "CLAUSE_REDIS_URL": cache}
+            template = migrated(database, folder / "data")
+            yield {"CLAUSE_DATABASE_URL": database, "CLAUSE_REDIS_URL": cache, "CLAUSE_TEST_TEMPLATE": template}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def migrated(url: str, data: Path) -> str:
+    """The name of a database beside the one at `url`, as it is after every migration; nobody stays connected to it."""
+    import psycopg
+
+    name = f"{urlsplit(url).path.lstrip('/')}_migrated"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    own = urlsplit(url)._replace(path=f"/{name}").geturl()
+    subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0", "--skip-checks"], check=True, cwd=ROOT,
+        env={**os.environ, "CLAUSE_DATABASE_URL": own, "CLAUSE_REDIS_URL": "", "CLAUSE_DATA": str(data)},
+    )  # fmt: skip
+    return name
 
 
 def main() -> int:

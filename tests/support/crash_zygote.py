@@ -31,7 +31,8 @@ def in_child(scene: Any, order: dict[str, str], result: int) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     settings.EMAIL_FILE_PATH = Path(order["data"]) / "mail"
     if order["deed"] == "prepare":
-        call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+        if not os.environ.get("CLAUSE_TEST_TEMPLATE"):
+            call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         deed = getattr(scene, "prepare", lambda: None)
     else:
         deed = getattr(scene, order["deed"])

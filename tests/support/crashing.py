@@ -36,14 +36,20 @@ def url_of(database: dict[str, Any]) -> str:
     return f"postgresql://{who}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
 
 
+def copied(template: str | None) -> str:
+    """The clause of CREATE DATABASE."""
+    return f' TEMPLATE "{template}"' if template else ""
+
+
 @contextlib.contextmanager
 def own_copy(database: dict[str, Any], name: str) -> Iterator[str]:
-    """The URL of an empty database beside the given one, dropped afterwards."""
+    """The URL of a migrated database beside the given one, empty where there is no template; dropped afterwards."""
     url = urlsplit(url_of(database))
     own = f"{url.path.lstrip('/')}_{name}_{os.getpid()}"  # workers of one run share the given one
     with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{own}" WITH (FORCE)')  # type: ignore[call-overload]
-        admin.execute(f'CREATE DATABASE "{own}"')  # type: ignore[call-overload]
+        template = copied(os.environ.get("CLAUSE_TEST_TEMPLATE"))
+        admin.execute(f'CREATE DATABASE "{own}"{template}')  # type: ignore[call-overload]
         try:
             yield url._replace(path=f"/{own}").geturl()
         finally:
@@ -62,7 +68,7 @@ class Stage:
         self._zygote: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Stage":
-        self._recreate(self._name, template=None)
+        self._recreate(self._name, template=os.environ.get("CLAUSE_TEST_TEMPLATE"))
         self._data(0).mkdir()
         environment = {
             **os.environ, "CLAUSE_DATABASE_URL": self._url(self._name), "CLAUSE_DATA": str(self._data(0)),
@@ -139,7 +145,7 @@ class Stage:
 
     def _recreate(self, database: str, *, template: str | None) -> None:
         self._admin(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-        self._admin(f'CREATE DATABASE "{database}"' + (f' TEMPLATE "{template}"' if template else ""))
+        self._admin(f'CREATE DATABASE "{database}"{copied(template)}')
 
     def _admin(self, statement: str) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support import migrated
 from tests.support.cluster import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,8 @@ class Program:
     """`manage.py serve` in a process group of its own; use it in a `with`, so that nothing is left behind.
 
     `command` replaces what is started (it must serve in the same way); `environment` adds to its environment;
-    without `bare` it builds the demo world first; `patience`: seconds until it must answer.
+    without `bare` it builds the demo world first; `patience`: seconds until it must answer. Unless it is to be `new` it
+    finds a migrated database in its directory, as on every day but the first.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class Program:
         environment: Mapping[str, str] | None = None,
         bare: bool = True,
         patience: float = PATIENCE,
+        new: bool = False,
     ) -> None:
-        self.data, self._patience = data, patience
+        self.data, self._patience, self._new = data, patience, new
         self.port = free_port()
         self.bank_port = free_port()
         words = list(command) or [str(ROOT / "manage.py"), "serve"]
@@ -73,6 +76,9 @@ class Program:
 
     def spawn(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
+        database = self.data / "clause.sqlite3"
+        if not (self._new or self.environment.get("CLAUSE_DATABASE_URL") or database.exists()):
+            migrated.copy_to(database)
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True

@@ -2,12 +2,11 @@
 bug in another program. Bugs that another story disproves are named there."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 
 from invoicing import gateways
 from invoicing.accounting import ledger
@@ -27,6 +26,7 @@ from invoicing.paying import payments, settlement, webhooks
 from invoicing.selling_by_hand import repaying
 from panel.accounts.models import User
 from panel.core.models import Event
+from tests.support.crowd import together
 from tests.support.personas import logged_in
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
@@ -147,7 +147,7 @@ def test_lago_3223_two_messages_at_once_are_one_payment(till: Till, world: World
     payment = Payment.objects.get(invoice=invoice)
     finding = payments.Finding(PaymentState.SUCCEEDED, "pi_x", payment.amount_cents)
     deeds: list[Callable[[], Any]] = [lambda: payments.conclude(payment.pk, finding, now=world.now)] * 8
-    _at_once(deeds)
+    together(deeds)
     invoice.refresh_from_db()
     assert (invoice.state, invoice.paid_cents) == ("paid", invoice.total_cents)
     assert Settlement.objects.filter(invoice=invoice).count() == 1
@@ -195,14 +195,3 @@ def test_pretix_1230_what_the_provider_ended_does_not_stay_pending(till: Till, w
     world.work()
     order.refresh_from_db()
     assert (order.state, again.pk != payment.pk) == (OrderState.PAID, True)
-
-
-def _at_once(deeds: list[Callable[[], Any]]) -> None:
-    def one(deed: Callable[[], Any]) -> None:
-        try:
-            deed()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(deeds)) as crowd:
-        list(crowd.map(one, deeds))

@@ -5,20 +5,13 @@ import pytest
 from invoicing.accounting import ledger
 from invoicing.issuing import invoices
 from invoicing.models import Invoice, Subscription, SubscriptionChange
-from invoicing.subscribing import changes, kinds
+from invoicing.subscribing import changes
 from panel.core.errors import RuleViolation
-from tests.stories.invoicing.test_twenty_at_once import at_once
-from tests.support.shop import Shop, open_shop
+from tests.support.crowd import together
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 def confirm(world: World, row: Subscription, who: Customer, key: str) -> str:
@@ -33,7 +26,7 @@ def confirm(world: World, row: Subscription, who: Customer, key: str) -> str:
 def test_many_clicks_are_one_change(world: World, shop: Shop) -> None:
     alice = world.customer()
     row = shop.buy(alice)
-    said = at_once([lambda key=key: confirm(world, row, alice, key) for key in ("one", "one", "one", "two", "three")])
+    said = together([lambda key=key: confirm(world, row, alice, key) for key in ("one", "one", "one", "two", "three")])
     assert set(said) <= {"done", "planned"}
     assert SubscriptionChange.objects.filter(state="done").count() == 1
     assert SubscriptionChange.objects.filter(state="planned").count() == 1
@@ -47,7 +40,7 @@ def test_taken_back_by_many_is_credited_once(world: World, shop: Shop) -> None:
     alice = world.customer()
     row = shop.buy(alice)
     made = changes.change(row, changes.Wish("vps-m", "month", {}), key="one", actor=alice.actor, now=world.now)
-    at_once([lambda: changes.undo(made, actor=alice.actor, now=world.now)] * 5)
+    together([lambda: changes.undo(made, actor=alice.actor, now=world.now)] * 5)
     assert Invoice.objects.filter(kind="credit_note").count() == 1
     row.refresh_from_db()
     assert (row.package.code, ledger.total()) == ("vps-s", 0)

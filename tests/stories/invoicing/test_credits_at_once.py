@@ -3,42 +3,22 @@
 
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models import Sum
 
 from invoicing.accounting import ledger
 from invoicing.compensating import service_credits
 from invoicing.issuing import invoices
 from invoicing.models import Invoice, ServiceCredit, ServiceCreditUse, Subscription
-from invoicing.subscribing import kinds, subscriptions
-from tests.support.shop import Shop, open_shop
+from invoicing.subscribing import subscriptions
+from tests.support.crowd import together
+from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 MANY = 4
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
-
-
-def at_once(deeds: list[Callable[[], Any]]) -> None:
-    def alone(deed: Callable[[], Any]) -> None:
-        try:
-            deed()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        for done in [pool.submit(alone, deed) for deed in deeds]:
-            done.result()
 
 
 def test_granted_once_and_landed_once_whatever_happens_beside_it(world: World, shop: Shop) -> None:
@@ -59,7 +39,7 @@ def test_granted_once_and_landed_once_whatever_happens_beside_it(world: World, s
         deeds += [lambda row=row: grant(row)] * 3
     deeds += [lambda row=row: end(row) for row in rows[: MANY // 2]]
     random.Random(3).shuffle(deeds)
-    at_once(deeds)
+    together(deeds)
     world.advance(days=31, sweeps=("invoicing.renew",))  # whose invoice came before its credit has it on the next
     assert ServiceCredit.objects.count() == MANY
     for row in rows:

@@ -2,37 +2,24 @@
 (invariant 23, INV-11)."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
 from invoicing.debiting import batches, debits
 from invoicing.models import Debit, DebitBatch, Invoice, Payment
 from panel.core.errors import RuleViolation
+from tests.support.crowd import together
 from tests.support.debiting import RENEWED, debited, handed, signed, statement
 from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 UNTIL = date(2026, 4, 16)
-
-
-def at_once(deeds: list[Callable[[], Any]]) -> list[Any]:
-    def one(deed: Callable[[], Any]) -> Any:
-        try:
-            return deed()
-        except RuleViolation as refusal:
-            return refusal
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(8) as crowd:
-        return list(crowd.map(one, deeds))
 
 
 def announced(world: World, shop: Shop, count: int) -> None:
@@ -47,10 +34,10 @@ def announced(world: World, shop: Shop, count: int) -> None:
 def test_eight_files_at_once_hold_each_debit_once(world: World, shop: Shop) -> None:
     announced(world, shop, 6)
     staff = world.staff("billing")
-    made = at_once([
+    made = together([
         lambda key=f"k{n // 2}": batches.make(key=key, until=UNTIL, actor=staff, now=world.now)  # type: ignore[misc]
         for n in range(8)
-    ])  # fmt: skip
+    ], may_refuse=True)  # fmt: skip
     files = {one.pk for one in made if isinstance(one, DebitBatch)}
     assert len(files) == 1
     assert sum(batch.count for batch in DebitBatch.objects.all()) == Debit.objects.filter(state="placed").count() == 6
@@ -65,7 +52,7 @@ def test_withdrawn_or_in_a_file_never_both(world: World, shop: Shop) -> None:
         for row in rows
     ]
     deeds.insert(2, lambda: batches.make(key="k", until=UNTIL, actor=staff, now=world.now))
-    at_once(deeds)
+    together(deeds, may_refuse=True)
     for row in Debit.objects.all():
         assert (row.state, row.batch_id is None) in {("withdrawn", True), ("placed", False)}
     for batch in DebitBatch.objects.all():  # what was revoked stops the file
@@ -93,9 +80,9 @@ def test_a_credit_told_by_eight_files_at_once_is_booked_once(world: World, shop:
     world.advance(days=14)
     debit.refresh_from_db()
     raw = statement([debit], day=UNTIL)
-    at_once([
+    together([
         lambda tail=b"\n" * (n // 2): bank_files.take_in(raw + tail, name="x", actor=staff, now=world.now)  # type: ignore[misc]
         for n in range(8)
-    ])  # fmt: skip
+    ], may_refuse=True)  # fmt: skip
     invoice.refresh_from_db()
     assert (invoice.state, ledger.balance(ledger.BANK), Invoice.objects.count()) == ("paid", invoice.total_cents, 2)

@@ -1,11 +1,9 @@
 """As the provider I never let a balance be spent twice, whoever asks at the same time (INV-6; CVE-2026-55219)."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -15,21 +13,11 @@ from invoicing.funding import funds, topping_up
 from invoicing.models import FundsCredit, FundsDebit, Invoice, Settlement
 from invoicing.paying import settlement
 from panel.core.errors import RuleViolation
+from tests.support.crowd import together
 from tests.support.shop import Shop
 from tests.support.world import World
 
 CROWD = 50
-
-
-def at_once(deeds: list[Callable[[], Any]]) -> list[Any]:
-    def one(deed: Callable[[], Any]) -> Any:
-        try:
-            return deed()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(deeds)) as crowd:
-        return list(crowd.map(one, deeds))
 
 
 def give(world: World, account: Any, cents: int, ref: str) -> None:
@@ -54,7 +42,7 @@ def test_fifty_payments_of_two_invoices_from_one_balance(world: World, shop: Sho
         except RuleViolation:
             return 0
 
-    spent = at_once([lambda number=number: press(number) for number in range(CROWD)])  # type: ignore[misc]
+    spent = together([lambda number=number: press(number) for number in range(CROWD)])  # type: ignore[misc]
     assert sum(spent) == 4_000
     assert sorted(cents for cents in spent if cents) == [1_132, 2_868]
     assert funds.balance(alice.account) == 0

@@ -7,20 +7,12 @@ from django.db import connections
 
 from invoicing.limiting import spending
 from invoicing.models import Order
-from invoicing.subscribing import kinds
 from panel.core.errors import RuleViolation
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 CROWD = 12
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 def placed_together(shop: Shop, alice: Customer) -> int:

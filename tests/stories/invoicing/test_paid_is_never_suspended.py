@@ -3,44 +3,20 @@ SUB-8)."""
 
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from invoicing.chasing import suspending
 from invoicing.models import Invoice, Suspension
-from invoicing.subscribing import kinds
 from panel.accounts.models import Restriction
-from panel.core.errors import RuleViolation
+from tests.support.crowd import together
 from tests.support.owing import days, owe_overage, transfer
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 MANY = 8
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
-
-
-def at_once(deeds: list[Callable[[], Any]]) -> None:
-    def alone(deed: Callable[[], Any]) -> None:
-        try:
-            deed()
-        except RuleViolation:
-            pass  # "the debt is settled by now"
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        for done in [pool.submit(alone, deed) for deed in deeds]:
-            done.result()
 
 
 def test_the_payment_and_the_decision_at_the_same_instant(world: World, shop: Shop) -> None:
@@ -54,7 +30,7 @@ def test_the_payment_and_the_decision_at_the_same_instant(world: World, shop: Sh
         deeds.append(lambda row=row: transfer(world, Invoice.objects.get(pk=row.invoice_id)))
     deeds += [lambda: world.sweep("invoicing.dun")] * 2
     random.Random(11).shuffle(deeds)
-    at_once(deeds)
+    together(deeds, may_refuse=True)
     assert not Invoice.objects.filter(pk__in=[one.pk for one in found]).exclude(state="paid").exists()
     assert not Restriction.objects.filter(state="active").exists()
     assert set(Suspension.objects.values_list("state", flat=True)) <= {"lifted", "withdrawn"}

@@ -1,17 +1,16 @@
 """As the provider I am paid once however many workers, messages and sweeps work at the same time (INV-2, INV-12)."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from invoicing.accounting import ledger
 from invoicing.models import Invoice, OrderState, Payment, Refund, Subscription, WebhookEvent
 from invoicing.paying import payments, reconcile_payments, refunds, webhooks
 from panel.core import operations
 from panel.core.errors import RuleViolation
+from tests.support.crowd import together
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
 from tests.support.world import World
@@ -26,25 +25,12 @@ def till(world: World, shop: Shop, settings: Any) -> Iterator[Till]:
         yield opened
 
 
-def at_once(deeds: list[Callable[[], Any]]) -> list[Any]:
-    """Every deed in a thread and a connection of its own."""
-
-    def one(deed: Callable[[], Any]) -> Any:
-        try:
-            return deed()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(CROWD) as crowd:
-        return list(crowd.map(one, deeds))
-
-
 def test_twenty_orders_paid_told_and_swept_together(till: Till, world: World, shop: Shop) -> None:
     started = []
     for number in range(CROWD):
         alice = world.customer(f"Alice{number}")
         started.append(till.start(shop.order(alice), alice))
-    at_once([lambda payment=payment: till.pay(payment) for payment in started])  # type: ignore[misc]
+    together([lambda payment=payment: till.pay(payment) for payment in started])  # type: ignore[misc]
     parcels = till.parcels()
 
     def bring(parcel: Any) -> None:
@@ -53,8 +39,8 @@ def test_twenty_orders_paid_told_and_swept_together(till: Till, world: World, sh
     deeds: list[Callable[[], Any]] = [lambda parcel=parcel: bring(parcel) for parcel in parcels * 2]  # type: ignore[misc]
     deeds += [lambda: operations.run_due(world.now)] * 6
     deeds += [lambda: reconcile_payments.reconcile(world.now)] * 2
-    at_once(deeds)
-    at_once([lambda: operations.run_due(world.now)] * 4)
+    together(deeds)
+    together([lambda: operations.run_due(world.now)] * 4)
     assert {payment.order.state for payment in Payment.objects.select_related("order") if payment.order} == {
         OrderState.PAID
     }
@@ -74,7 +60,7 @@ def test_twenty_presses_of_pay_are_one_payment(till: Till, world: World, shop: S
             order, return_url="http://testserver/", keep=False, key=f"press-{number}", actor=alice.actor, now=world.now
         ).reference
 
-    assert len(set(at_once([lambda number=number: press(number) for number in range(CROWD)]))) == 1  # type: ignore[misc]
+    assert len(set(together([lambda number=number: press(number) for number in range(CROWD)]))) == 1  # type: ignore[misc]
     assert Payment.objects.count() == 1
 
 
@@ -94,7 +80,7 @@ def test_a_crowd_of_refunds_gives_back_no_cent_too_much(till: Till, world: World
         except RuleViolation:
             return 0
 
-    given = sum(at_once([lambda number=number: give(number) for number in range(CROWD)]))  # type: ignore[misc]
+    given = sum(together([lambda number=number: give(number) for number in range(CROWD)]))  # type: ignore[misc]
     assert given == payment.amount_cents // 100 * 100
     world.work()
     assert Refund.objects.filter(state="succeeded").count() == payment.amount_cents // 100

@@ -6,21 +6,13 @@ import pytest
 
 from invoicing.models import Order, PromotionUse
 from invoicing.offering import promotions
-from invoicing.subscribing import kinds
 from panel.core.errors import RuleViolation
-from tests.stories.invoicing.test_twenty_at_once import at_once
-from tests.support.shop import Shop, open_shop
+from tests.support.crowd import together
+from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 MANY = 50
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
 
 
 def asked(shop: Shop, who: Customer) -> str:
@@ -40,7 +32,7 @@ def code(world: World, **limits: int) -> None:
 def test_fifty_orders_and_one_use(world: World, shop: Shop) -> None:
     code(world, most_uses=1)
     people = [world.customer() for _ in range(MANY)]
-    answers = at_once([lambda who=who: asked(shop, who) for who in people])
+    answers = together([lambda who=who: asked(shop, who) for who in people])
     assert sorted(answers) == sorted(["awaiting_payment", *[str(promotions.REFUSALS["used_up"])] * (MANY - 1)])
     assert PromotionUse.objects.count() == Order.objects.count() == 1
 
@@ -48,5 +40,5 @@ def test_fifty_orders_and_one_use(world: World, shop: Shop) -> None:
 def test_one_account_and_one_use(world: World, shop: Shop) -> None:
     code(world, most_per_account=1)
     alice = world.customer()
-    answers = at_once([lambda: asked(shop, alice)] * 12)
+    answers = together([lambda: asked(shop, alice)] * 12)
     assert answers.count("awaiting_payment") == PromotionUse.objects.count() == 1

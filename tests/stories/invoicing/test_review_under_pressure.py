@@ -2,19 +2,17 @@
 
 import random
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from invoicing.accounting import ledger
 from invoicing.models import Invoice, Order, OrderReview, OrderState, Payment, Refund, ReviewState, Subscription
 from invoicing.paying import payments, webhooks
 from invoicing.reviewing import deciding
 from panel.core import operations
-from panel.core.errors import RuleViolation
+from tests.support.crowd import together
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
 from tests.support.world import World
@@ -28,22 +26,6 @@ MANY = 6
 def till(world: World, shop: Shop, settings: Any) -> Iterator[Till]:
     with open_till(world, shop, settings) as opened:
         yield opened
-
-
-def at_once(deeds: list[Callable[[], object]]) -> list[bool]:
-    """Whether each deed was carried out, or came too late."""
-
-    def alone(deed: Callable[[], object]) -> bool:
-        try:
-            deed()
-        except RuleViolation:
-            return False
-        finally:
-            connections.close_all()
-        return True
-
-    with ThreadPoolExecutor(len(deeds)) as crowd:
-        return list(crowd.map(alone, deeds))
 
 
 def test_one_outcome_for_each(till: Till, world: World, shop: Shop) -> None:
@@ -73,7 +55,7 @@ def test_one_outcome_for_each(till: Till, world: World, shop: Shop) -> None:
         deeds.append(partial(webhooks.receive, parcel.body, {"Stripe-Signature": parcel.signature}, now=world.now))
     deeds += [partial(operations.run_due, world.now)] * 3
     random.Random(7).shuffle(deeds)
-    at_once(deeds)
+    together(deeds, may_refuse=True)
     world.work()
     accepted = OrderReview.objects.filter(state=ReviewState.ACCEPTED).count()
     over = OrderReview.objects.filter(state__in=[ReviewState.REFUSED, ReviewState.WITHDRAWN]).count()

@@ -1,47 +1,25 @@
 """As a provider with many customers at once I number without gap and bill nothing twice (INV-2, INV-11, SUB-5)."""
 
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from invoicing.accounting import ledger
 from invoicing.issuing import charging, invoices
 from invoicing.models import BillingRun, Charge, Entry, Invoice, Settlement, Subscription, SubscriptionPeriod
 from invoicing.paying import settlement
 from invoicing.renewing import billing, billing_runs
-from invoicing.subscribing import kinds, ordering
+from invoicing.subscribing import ordering
 from panel import terms
 from panel.core import operations
-from tests.support.shop import Shop, open_shop
+from tests.support.crowd import together
+from tests.support.shop import Shop
 from tests.support.world import World, paris
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 MANY = 20
-
-
-@pytest.fixture
-def shop(transactional_db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(kinds._kinds, "vps", opened.service)
-    return opened
-
-
-def at_once(deeds: list[Callable[[], Any]]) -> list[Any]:
-    """Every deed in a thread of its own, each with its own connection; an error in one is an error of the story."""
-
-    def alone(deed: Callable[[], Any]) -> Any:
-        try:
-            return deed()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(deeds)) as pool:
-        return [done.result() for done in [pool.submit(alone, deed) for deed in deeds]]
 
 
 def sound(count: int) -> None:
@@ -61,7 +39,7 @@ def test_twenty_orders_paid_at_once(world: World, shop: Shop) -> None:
     payments = [shop.payment(order) for order in orders]
     pairs = [pair for pair in zip(orders, payments, strict=True) for _ in range(2)]  # every payment is told twice
     random.Random(7).shuffle(pairs)
-    at_once([lambda o=order, p=payment: ordering.paid(o, p, now=world.now) for order, payment in pairs])
+    together([lambda o=order, p=payment: ordering.paid(o, p, now=world.now) for order, payment in pairs])
     assert Subscription.objects.count() == MANY
     assert Entry.objects.filter(kind="payment").count() == Settlement.objects.count() == MANY
     assert sorted(shop.service.done) == sorted(("provision", s.reference) for s in Subscription.objects.all())
@@ -72,7 +50,7 @@ def test_two_sweeps_renew_everybody_once(world: World, shop: Shop) -> None:
     for _ in range(MANY):
         shop.buy(world.customer())
     later = paris("2026-05-02 00:01")
-    reports = at_once([lambda: billing.run(later)] * 4)
+    reports = together([lambda: billing.run(later)] * 4)
     assert [report.failed for report in reports] == [[]] * 4
     assert SubscriptionPeriod.objects.count() == MANY * 3
     sound(MANY * 3)
@@ -88,7 +66,7 @@ def test_one_fee_whoever_asks(world: World, shop: Shop) -> None:
             rule="ABU-3", once="CASE:ABU-3", terms_version=version.name, now=world.now,
         )  # fmt: skip
 
-    assert len({made.pk for made in at_once([charge] * MANY)}) == 1
+    assert len({made.pk for made in together([charge] * MANY)}) == 1
     sound(1)
 
 
@@ -107,7 +85,7 @@ def test_funds_are_never_spent_twice(world: World, shop: Shop) -> None:
             terms_version=version.name, now=world.now,
         )  # fmt: skip
 
-    at_once([lambda once=f"fee {n}": charge(once) for n in range(MANY)])
+    together([lambda once=f"fee {n}": charge(once) for n in range(MANY)])
     assert ledger.funds(alice.account) == 0
     assert sum(Settlement.objects.filter(means="funds").values_list("cents", flat=True)) == 25_000
     sound(MANY)
@@ -127,7 +105,9 @@ def test_staff_the_clock_and_a_payment_at_the_same_instant_renew_once(world: Wor
         return operations.run_due(later, kinds=["invoicing.billing_run"])
 
     told = [partial(ordering.paid, order, payment, now=later) for order, payment in zip(orders, payments, strict=True)]
-    reports = at_once([lambda: billing_runs.by_clock(later), press, lambda: billing_runs.by_clock(later), press, *told])
+    reports = together(
+        [lambda: billing_runs.by_clock(later), press, lambda: billing_runs.by_clock(later), press, *told]
+    )
     assert [report.failed for report in reports if hasattr(report, "failed")] == [[], []]
     assert SubscriptionPeriod.objects.count() == 6 * 2
     run.refresh_from_db()

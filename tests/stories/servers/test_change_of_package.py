@@ -20,11 +20,6 @@ TB = 10**12
 
 
 @pytest.fixture
-def world() -> World:
-    return World("2026-03-02 09:00")
-
-
-@pytest.fixture
 def shop(cloud: Control, world: World) -> Shop:
     return open_shop(world)
 

@@ -28,11 +28,6 @@ SWEEPS = ("abuse.escalate", "servers.watch", "servers.meter", "servers.reconcile
 
 
 @pytest.fixture
-def world(db: None) -> World:
-    return World("2026-03-02 09:00")
-
-
-@pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Control]:
     with simulated_place(tmp_path) as control:
         yield control

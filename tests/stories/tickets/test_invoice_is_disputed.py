@@ -14,25 +14,13 @@ from invoicing.subscribing import kinds as services
 from panel import terms
 from panel.core.errors import RuleViolation
 from tests.support.owing import SWEEPS, days, owe_overage, transfer
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 from tickets import contests, kinds, mailbox
 from tickets.letters import parse
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(db: None) -> World:
-    return World("2026-03-02 09:00")
-
-
-@pytest.fixture
-def shop(world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    opened = open_shop(world)
-    monkeypatch.setitem(services._kinds, "vps", opened.service)
-    return opened
 
 
 @pytest.fixture
