@@ -15,11 +15,12 @@ from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateSta
 from invoicing.paying import collecting, payments
 from invoicing.paying.payment_rules import OURS
 from panel import terms
-from panel.core import due
+from panel.core import due, events
 from panel.core.actors import CLOCK
 from panel.core.calendars import paris_date
 from panel.core.due import SweepReport
 from panel.core.errors import RuleViolation
+from panel.core.models import Event
 
 WHY_NOT = {
     debit_rules.NO_MANDATE: _("its mandate has ended"),
@@ -116,7 +117,7 @@ def _tend(pk: int, *, now: datetime) -> None:
         withdraw(debit, now=now)
         debit.invoice.refresh_from_db()
         if debit.invoice.contested_at is None:  # else it is collected when the contest is over (INV-1)
-            collecting.collect_now(debit.invoice, f"anew-{debit.pk}", now=now)
+            collecting.collect_now(debit.invoice, anew(debit), now=now)
 
 
 @transaction.atomic
@@ -146,8 +147,27 @@ def withdraw(debit: Debit, *, now: datetime) -> bool:
 
 @transaction.atomic
 def end_mandate(mandate: Mandate, state: str, *, now: datetime, reason: str = "", told: bool = True) -> list[Debit]:
-    """Nothing more is collected under it: what was announced and is in no file yet is withdrawn, and returned."""
+    """Nothing more is collected under it: what was announced and is in no file yet is withdrawn, and returned. It is
+    collected otherwise (`from_another_means`, `collecting.from_the_new_means`)."""
     rows = list(known(Debit.objects.filter(mandate=mandate, state=DebitState.ANNOUNCED)))
     if not mandates.end(mandate, state, reason=reason, told=told, now=now):
         return []
     return [row for row in rows if withdraw(row, now=now)]
+
+
+@events.subscriber("invoicing.mandate.ended", "debits.another_means")
+def from_another_means(event: Event, *, now: datetime) -> None:
+    """What was withdrawn with a mandate is collected from the means that invoices are collected from, once; where there
+    is none, from the first that comes."""
+    gone = Debit.objects.filter(
+        mandate__reference=event.data["mandate"], state=DebitState.WITHDRAWN, ended_at=event.at,
+        invoice__contested_at=None,
+    )  # fmt: skip
+    for debit in gone.select_related("invoice__account").order_by("pk"):
+        if not debit.invoice.payments.filter(state__in=payments.LIVE).exists():
+            collecting.collect_now(debit.invoice, anew(debit), now=now)
+
+
+def anew(debit: Debit) -> str:
+    """What names the one collection that takes the place of a withdrawn debit."""
+    return f"anew-{debit.pk}"

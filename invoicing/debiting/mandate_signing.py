@@ -56,5 +56,5 @@ def sign(
         means.make_default(method, actor=actor, now=now)
     for debit in withdrawn:
         debit.invoice.refresh_from_db()
-        collecting.collect_now(debit.invoice, f"anew-{debit.pk}", now=now)
+        collecting.collect_now(debit.invoice, debits.anew(debit), now=now)
     return held

@@ -99,13 +99,14 @@ def _again(pk: int, *, now: datetime) -> None:
 @events.subscriber("invoicing.means.added", "collecting.new_means")
 @events.subscriber("invoicing.means.default", "collecting.other_means")
 def from_the_new_means(event: Event, *, now: datetime) -> None:
-    """Another means is the default now: what the old one was refused for is collected at once. One that was only added
-    beside it changes nothing: the refused one is tried again on its own days."""
+    """Another means is the default now: what the old one was refused for, or was withdrawn with its mandate, is
+    collected at once. One that was only added beside it changes nothing: the refused one is tried again on its own
+    days."""
     if not PaymentMethod.objects.filter(pk=event.data["method"], is_default=True, removed_at=None).exists():
         return
-    refused = Q(payments__key__startswith=rejections.AUTOMATIC, payments__state="failed")
+    unpaid = Q(payments__key__startswith=rejections.AUTOMATIC, payments__state__in=("failed", "cancelled"))
     rows = Invoice.objects.filter(
-        refused, account=event.account_id, state__in=OWED, collectable=True, contested_at=None
+        unpaid, account=event.account_id, state__in=OWED, collectable=True, contested_at=None
     ).distinct()
     for invoice in rows.select_related("account").order_by("pk"):
         if not invoice.payments.filter(state__in=payments.LIVE).exists():

@@ -7,16 +7,31 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from invoicing.contesting import contesting
 from invoicing.debiting import debits, mandate_signing, mandates
+from invoicing.gateways import Method
 from invoicing.models import Debit, DebitNotice, Invoice, Mandate, PaymentMethod
+from invoicing.paying import means
 from panel.core import files
 from panel.core.errors import RuleViolation
 from tests.support.debiting import IBAN, OTHER_IBAN, RENEWED, debited, drawn_up, signed
 from tests.support.pdf import text
 from tests.support.shop import Shop
-from tests.support.world import World
+from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
+DELIVER = ["core.deliver"]
+
+
+def card(world: World, alice: Customer, ref: str) -> PaymentMethod:
+    kept = means.keep(alice.account, Method(ref, "card", "visa", "4242", exp_month=12, exp_year=2030), now=world.now)
+    world.work(kinds=DELIVER)
+    return kept
+
+
+def collected_by(invoice: Invoice) -> list[tuple[str, str]]:
+    """The means and the state of each payment of an invoice, oldest first."""
+    return list(invoice.payments.order_by("pk").values_list("method__kind", "state"))
 
 
 class TestSigning:
@@ -155,6 +170,40 @@ class TestEnd:
         assert len(world.mails("mandate_ended", alice.account)) == 1
         world.advance(days=31, sweeps=RENEWED)
         assert Debit.objects.count() == 1
+
+    @pytest.mark.parametrize("how", ["cancelled", "expired", "refused"])
+    def test_what_it_was_to_pay_is_collected_from_the_next_means_once(self, world: World, shop: Shop, how: str) -> None:
+        alice, invoice, debit = debited(world, shop)
+        debits.end_mandate(debit.mandate, how, now=world.now)
+        world.work(kinds=DELIVER)
+        assert collected_by(invoice) == [("sepa", "cancelled")]
+        first = card(world, alice, "pm_1")
+        world.work(kinds=DELIVER)
+        assert collected_by(invoice) == [("sepa", "cancelled"), ("card", "new")]
+        means.make_default(first, actor=alice.actor, now=world.now)  # told again
+        world.work(kinds=DELIVER)
+        assert len(collected_by(invoice)) == 2
+        assert sum(invoice.payments.filter(state="new").values_list("amount_cents", flat=True)) == invoice.due_cents
+
+    def test_with_another_default_means_it_is_collected_from_that_at_once(self, world: World, shop: Shop) -> None:
+        alice, invoice, debit = debited(world, shop)
+        means.make_default(card(world, alice, "pm_1"), actor=alice.actor, now=world.now)
+        world.work(kinds=DELIVER)
+        assert collected_by(invoice) == [("sepa", "new")], "what is announced goes its way"
+        debits.end_mandate(debit.mandate, "cancelled", now=world.now)
+        world.work(kinds=DELIVER)
+        assert collected_by(invoice) == [("sepa", "cancelled"), ("card", "new")]
+        world.sweep("invoicing.debits")
+        world.sweep("payments.collect")
+        assert len(collected_by(invoice)) == 2
+
+    def test_contested_it_is_not_collected_from_another_means(self, world: World, shop: Shop) -> None:
+        alice, invoice, debit = debited(world, shop)
+        means.make_default(card(world, alice, "pm_1"), actor=alice.actor, now=world.now)
+        contesting.ask(invoice, None, reference="R", asked_at=world.now, actor=alice.actor, now=world.now)
+        debits.end_mandate(debit.mandate, "cancelled", now=world.now)
+        world.work(kinds=DELIVER)
+        assert collected_by(invoice) == [("sepa", "cancelled")]
 
     def test_another_account_is_another_mandate_and_another_notice(self, world: World, shop: Shop) -> None:
         alice, invoice, debit = debited(world, shop)
