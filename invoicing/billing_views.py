@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,9 +15,18 @@ from invoicing import actions, selectors
 from invoicing.accounting import ledger
 from invoicing.banking import bank_rules
 from invoicing.contesting import contesting
-from invoicing.debiting import debits, mandates
+from invoicing.debiting import debits, instead, mandates
 from invoicing.issuing import downloads, explaining
-from invoicing.models import CardSetup, Debit, Invoice, Mandate, MandateState, PaymentMethod, Transmission
+from invoicing.models import (
+    CardSetup,
+    Debit,
+    DebitState,
+    Invoice,
+    Mandate,
+    MandateState,
+    PaymentMethod,
+    Transmission,
+)
 from invoicing.paying import card_setup, means, payment_rules, payments, rejections
 from panel.accounts import selectors as people
 from panel.core import clock, keyset, web
@@ -61,15 +71,20 @@ def invoice_detail(request: HttpRequest, number: str) -> HttpResponse:
     if live is not None and "back" in request.GET:
         payments.came_back(live, now=clock.now())
         return redirect("invoicing:invoice_detail", invoice.number)
+    debit = Debit.objects.filter(payment=live).select_related("mandate").first() if live else None
+    withdrawable = debit is not None and debit.state == DebitState.ANNOUNCED
+    may_pay = actions.PAY_INVOICE.permits(actor) and not actions.PAY_INVOICE.refusal(actor, invoice)
     context = {
         "invoice": invoice, "lines": explaining.lines(invoice, reader=actor),
         "document": invoice.document, "settlements": invoice.settlements.all(), "live": live,
         "credit_notes": invoice.credit_notes.all(), "topic": f"account:{invoice.account_id}",
-        "may_pay": actions.PAY_INVOICE.permits(actor) and not actions.PAY_INVOICE.refusal(actor, invoice),
+        "may_pay": may_pay and (live is None or withdrawable),
+        "gives_way": instead.warning(debit, get_language()) if debit and withdrawable else "",
         "stands": contesting.standing(invoice, at=clock.now()), "may_contest": actions.CONTEST.permits(actor),
         "transmission": Transmission.objects.filter(invoice=invoice).first(),
-        "debit": Debit.objects.filter(payment=live).select_related("mandate").first() if live else None,
-        "means": selectors.means_for(invoice), "funds": ledger.funds(invoice.account),
+        "debit": debit, "in_a_file": instead.IN_A_FILE,
+        "means": selectors.means_for(invoice).exclude(pk=live.method_id or 0 if live else 0),
+        "funds": ledger.funds(invoice.account),
         "too_little": invoice.due_cents < payment_rules.SMALLEST_CENTS,
     }  # fmt: skip
     if invoice.due_cents:
@@ -123,10 +138,12 @@ def invoice_pay(request: HttpRequest, number: str) -> HttpResponse:
     page = reverse("invoicing:invoice_detail", args=[invoice.number])
     chosen = request.POST.get("method", "")
     method = get_object_or_404(selectors.means(invoice.account), pk=int(chosen)) if chosen.isdecimal() else None
-    payments.pay_invoice(
+    _payment, withdrawn = instead.pay(
         invoice, key=f"invoice:{invoice.number}:{invoice.payments.count() + 1}", actor=actor, now=clock.now(),
         method=method, return_url=request.build_absolute_uri(page) + "?back=1", keep="keep" in request.POST,
     )  # fmt: skip
+    if withdrawn is not None:
+        web.say(request, instead.said(withdrawn, get_language()))
     return redirect(page if method else f"{page}?go=1")
 
 

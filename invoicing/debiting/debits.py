@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing.debiting import announcing, debit_rules, mandate_rules, mandates
 from invoicing.journal import tell
-from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateState
+from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateState, Payment
 from invoicing.paying import collecting, payments
 from invoicing.paying.payment_rules import OURS
 from panel import terms
 from panel.core import due, events
-from panel.core.actors import CLOCK
+from panel.core.actors import CLOCK, Actor
 from panel.core.calendars import paris_date
 from panel.core.due import SweepReport
 from panel.core.errors import RuleViolation
@@ -107,6 +107,7 @@ def _expire(pk: int, *, now: datetime) -> None:
 
 
 def _tend(pk: int, *, now: datetime) -> None:
+    Payment.objects.select_for_update(of=("self",)).get(debit=pk)
     debit = known(Debit.objects.select_for_update(of=("self",)).filter(pk=pk, state=DebitState.ANNOUNCED)).first()
     if debit is None:
         return
@@ -133,15 +134,16 @@ def collect_again(debit: Debit, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def withdraw(debit: Debit, *, now: datetime) -> bool:
+def withdraw(debit: Debit, *, now: datetime, actor: Actor = CLOCK) -> bool:
     """Take back a debit that no file holds yet; whether it was still there to take back."""
+    Payment.objects.select_for_update(of=("self",)).get(pk=debit.payment_id)  # as everywhere before the debit
     gone = Debit.objects.filter(pk=debit.pk, state=DebitState.ANNOUNCED).update(
         state=DebitState.WITHDRAWN, ended_at=now
     )
     if not gone:
         return False
     payments.conclude(debit.payment_id, payments.Finding("cancelled"), now=now)
-    tell("debit.withdrawn", debit, now=now, actor=CLOCK, rule="INV-5", data=announcing.named(debit))
+    tell("debit.withdrawn", debit, now=now, actor=actor, rule="INV-5", data=announcing.named(debit))
     return True
 
 

@@ -4,11 +4,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions, selectors
 from invoicing.billing_views import with_page
+from invoicing.debiting import instead
 from invoicing.forms import TopUpForm
 from invoicing.funding import funds, topping_up
 from invoicing.models import Order, TopUp
@@ -68,8 +70,11 @@ def invoice_pay_funds(request: HttpRequest, number: str) -> HttpResponse:
     actor = web.actor(request)
     invoice = get_object_or_404(selectors.invoices(actor), number=number)
     actions.PAY_INVOICE.check(actor, invoice)
-    cents = topping_up.pay_invoice(invoice, actor=actor, now=clock.now())
-    web.say(request, _("%(amount)s of your funds paid this invoice.") % {"amount": format_eur(cents)})
+    cents, withdrawn = instead.pay_from_funds(invoice, actor=actor, now=clock.now())
+    told = [_("%(amount)s of your funds paid this invoice.") % {"amount": format_eur(cents)}]
+    if withdrawn is not None:
+        told.append(instead.said(withdrawn, get_language()))
+    web.say(request, " ".join(told))
     return redirect("invoicing:invoice_detail", invoice.number)
 
 

@@ -63,12 +63,15 @@ def begin(
 
 @transaction.atomic
 def pay_invoice(invoice: Invoice, *, actor: Actor, now: datetime) -> Cents:
-    """Pay what is due of an open invoice from the funds, as far as they reach; the cents that were spent."""
+    """Pay what is due of an open invoice from the funds, as far as they reach; the cents that were spent. RuleViolation
+    while another payment of it is under way: it would be paid twice."""
     account = settlement.lock_account(invoice.account_id)
     held = Invoice.objects.select_for_update(of=("self",)).select_related("account").get(pk=invoice.pk)
     cents = min(funds.balance(account), held.due_cents)
     if not held.due_cents:
         raise RuleViolation(_("Nothing is due on this invoice."), rule="INV-6")
+    if held.payments.filter(state__in=payments.LIVE).exists():
+        raise RuleViolation(_("A payment of this invoice is under way."), rule="INV-6")
     if not cents:
         raise RuleViolation(_("There are no funds left."), rule="INV-6")
     settlement.use_funds(held, cents, ref=f"{held.number}:{held.settlements.count() + 1}", now=now, actor=actor)

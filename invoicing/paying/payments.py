@@ -18,7 +18,7 @@ from invoicing.debiting import announcing
 from invoicing.funding import crediting
 from invoicing.gateways import Method
 from invoicing.journal import tell
-from invoicing.models import Invoice, Order, OrderState, Payment, PaymentMethod, PaymentState, TopUp
+from invoicing.models import Invoice, Mandate, Order, OrderState, Payment, PaymentMethod, PaymentState, TopUp
 from invoicing.paying import means, payment_rules, refunds, rejections, settlement
 from invoicing.reviewing import deciding, holding
 from invoicing.subscribing import ordering
@@ -69,20 +69,31 @@ def pay_order(order: Order, *, key: str, actor: Actor, now: datetime, return_url
     )  # fmt: skip
 
 
+@transaction.atomic
 def pay_invoice(invoice: Invoice, *, key: str, actor: Actor, now: datetime, return_url: str = "", keep: bool = False,
                 method: PaymentMethod | None = None) -> Payment:  # fmt: skip
     """Pay what is due of an invoice: with a kept method, or at the provider's page (INV-5). What is not collected by
-    itself is not debited under a mandate of our own either (INV-8)."""
+    itself is not debited under a mandate of our own either (INV-8).
+
+    While a payment of the invoice is under way, that one is returned. A person pays by `debiting.instead`, which
+    withdraws a debit that is only announced.
+    """
+    by_file = method is not None and method.provider == payment_rules.OWN
+    if by_file:  # before the invoice, as who ends a mandate does
+        Mandate.objects.select_for_update(of=("self",)).filter(method=method).first()
+    held = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("account")
+    invoice = held.get(pk=invoice.pk)
     if not invoice.due_cents:
         raise RuleViolation(_("Nothing is due on this invoice."), rule="INV-5")
     if invoice.due_cents < payment_rules.SMALLEST_CENTS:
         raise RuleViolation(_("So little cannot be collected by card or direct debit."), rule="INV-5")
-    by_file = method is not None and method.provider == payment_rules.OWN
     if by_file and not invoice.collectable:
         raise RuleViolation(_("This is paid by card or transfer."), rule="INV-8", field="method")
     if by_file and not key.startswith(rejections.AUTOMATIC):
         key = f"{rejections.AUTOMATIC}{key}"  # announced today, debited in the customer's absence whoever asked for it
-    return take(
+    # Looked for without a lock, as in `pay_order`: who concludes it locks it before the invoice.
+    under_way = Payment.objects.filter(state__in=LIVE, invoice=invoice).exclude(key=key).first()
+    return under_way or take(
         invoice.account, invoice.due_cents, purpose=invoice, key=key, actor=actor, now=now, method=method,
         return_url=return_url, keep=keep,
     )  # fmt: skip

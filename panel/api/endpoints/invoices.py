@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from invoicing import actions
+from invoicing.debiting import instead
 from invoicing.models import Invoice
-from invoicing.paying import payments
 from panel.api import auth, idempotency, paging, problems
 from panel.api.endpoints.orders import PayIn, PaymentOut, kept_method, key_of, payment_out
 from panel.core import clock, files
@@ -84,15 +84,16 @@ def get_invoice(request: HttpRequest, number: str) -> InvoiceFull:
 @router.post("/{number}/pay", response={202: PaymentOut}, summary="Pay an invoice with a kept card")
 @idempotency.once
 def pay_invoice(request: HttpRequest, number: str, payload: PayIn) -> tuple[int, Schema]:
-    """Accepted, and collected by the panel: look at the invoice to see the outcome."""
+    """Accepted, and collected by the panel: look at the invoice to see the outcome. A direct debit that is announced
+    for it is withdrawn; 409 once that is on its way to the bank."""
     asking = auth.actor(request, actions.PAY_INVOICE)
     row = Invoice.objects.visible_to(asking).select_related("account").get(number=number)
     auth.actor(request, actions.PAY_INVOICE, row)
-    payment = payments.pay_invoice(
+    payment, withdrawn = instead.pay(
         row, method=kept_method(asking, payload.method), key=f"{row.number}:{key_of(request)}", actor=asking,
         now=clock.now(),
     )  # fmt: skip
-    return 202, payment_out(payment)
+    return 202, payment_out(payment, withdrawn=withdrawn)
 
 
 def _file(request: HttpRequest, number: str, which: str) -> HttpResponse:

@@ -1,7 +1,7 @@
 """What is for sale, orders, and paying them with a kept card."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from invoicing import actions
-from invoicing.models import Order, Payment, PaymentMethod
+from invoicing.models import Debit, Order, Payment, PaymentMethod
 from invoicing.offering import catalogue, groups, pricing
 from invoicing.paying import payments
 from invoicing.subscribing import ordering
@@ -72,6 +72,7 @@ class PaymentOut(Schema):
     state: str
     amount_cents: int
     action_url: str = Field(description="Where the customer must go, when the bank asks for it.")
+    withdrawn_debit_on: date | None = Field(None, description="The announced debit of this day gave way to it.")
 
 
 class ReviewOut(Schema):
@@ -112,10 +113,10 @@ class PayIn(Schema):
     method: int = Field(description="The id of a kept card: GET /payment-methods.")
 
 
-def payment_out(payment: Payment) -> PaymentOut:
+def payment_out(payment: Payment, *, withdrawn: Debit | None = None) -> PaymentOut:
     return PaymentOut(
         reference=payment.reference, state=payment.state, amount_cents=payment.amount_cents,
-        action_url=payment.action_url,
+        action_url=payment.action_url, withdrawn_debit_on=withdrawn.debit_on if withdrawn else None,
     )  # fmt: skip
 
 

@@ -10,8 +10,11 @@ from django.db import IntegrityError, transaction
 
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
-from invoicing.debiting import batches, debits
+from invoicing.debiting import batches, debits, instead
+from invoicing.funding import funds
 from invoicing.models import Debit, DebitBatch, Invoice, Payment
+from invoicing.paying import payments
+from panel.core.actors import SYSTEM
 from panel.core.errors import RuleViolation
 from tests.support.crowd import together
 from tests.support.debiting import RENEWED, debited, handed, signed, statement
@@ -86,3 +89,42 @@ def test_a_credit_told_by_eight_files_at_once_is_booked_once(world: World, shop:
     ], may_refuse=True)  # fmt: skip
     invoice.refresh_from_db()
     assert (invoice.state, ledger.balance(ledger.BANK), Invoice.objects.count()) == ("paid", invoice.total_cents, 2)
+
+
+def test_two_tabs_and_the_file_at_the_same_instant(world: World, shop: Shop) -> None:
+    """Each invoice is in the file, or is paid at one page; never both, never two pages."""
+    announced(world, shop, 6)
+    staff = world.staff("billing")
+    rows = list(Debit.objects.select_related("invoice"))
+    deeds: list[Callable[[], Any]] = [
+        lambda row=row, tab=tab: instead.pay(  # type: ignore[misc]
+            row.invoice, key=f"{row.pk}-{tab}", actor=SYSTEM, now=world.now, return_url="http://testserver/"
+        )
+        for row in rows for tab in range(2)
+    ]  # fmt: skip
+    deeds.insert(3, lambda: batches.make(key="k", until=UNTIL, actor=staff, now=world.now))
+    done = at_once(deeds)
+    assert all(isinstance(one, tuple | DebitBatch | RuleViolation) for one in done)
+    for row in Debit.objects.select_related("invoice"):
+        live = list(row.invoice.payments.filter(state__in=payments.LIVE).values_list("provider", flat=True))
+        assert (row.state, len(live), live[0] == "sepa_file") in {("withdrawn", 1, False), ("placed", 1, True)}
+    for batch in DebitBatch.objects.all():
+        batches.hand_over(batch, actor=staff, now=world.now)  # nothing in it was paid otherwise
+
+
+def test_paid_from_the_funds_in_two_tabs_and_by_a_file(world: World, shop: Shop) -> None:
+    announced(world, shop, 4)
+    staff = world.staff("billing")
+    rows = list(Debit.objects.select_related("invoice__account"))
+    with transaction.atomic():
+        for row in rows:
+            funds.put_in(row.account, 2 * row.cents, source=ledger.BANK, kind="top_up", ref=f"{row.pk}", now=world.now)
+    deeds: list[Callable[[], Any]] = [
+        lambda row=row: instead.pay_from_funds(row.invoice, actor=SYSTEM, now=world.now)  # type: ignore[misc]
+        for row in rows * 2
+    ]  # fmt: skip
+    deeds.insert(2, lambda: batches.make(key="k", until=UNTIL, actor=staff, now=world.now))
+    at_once(deeds)
+    for row in Debit.objects.select_related("invoice", "account"):
+        left = 2 * row.cents if row.state == "placed" else row.cents
+        assert (ledger.funds(row.account), row.invoice.due_cents) == (left, left - row.cents)
