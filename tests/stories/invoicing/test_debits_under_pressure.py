@@ -103,7 +103,7 @@ def test_two_tabs_and_the_file_at_the_same_instant(world: World, shop: Shop) -> 
         for row in rows for tab in range(2)
     ]  # fmt: skip
     deeds.insert(3, lambda: batches.make(key="k", until=UNTIL, actor=staff, now=world.now))
-    done = at_once(deeds)
+    done = together(deeds, may_refuse=True)
     assert all(isinstance(one, tuple | DebitBatch | RuleViolation) for one in done)
     for row in Debit.objects.select_related("invoice"):
         live = list(row.invoice.payments.filter(state__in=payments.LIVE).values_list("provider", flat=True))
@@ -124,7 +124,7 @@ def test_paid_from_the_funds_in_two_tabs_and_by_a_file(world: World, shop: Shop)
         for row in rows * 2
     ]  # fmt: skip
     deeds.insert(2, lambda: batches.make(key="k", until=UNTIL, actor=staff, now=world.now))
-    at_once(deeds)
+    together(deeds, may_refuse=True)
     for row in Debit.objects.select_related("invoice", "account"):
         left = 2 * row.cents if row.state == "placed" else row.cents
         assert (ledger.funds(row.account), row.invoice.due_cents) == (left, left - row.cents)
