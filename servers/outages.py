@@ -13,7 +13,7 @@ from django.db import transaction
 from invoicing.compensating import service_credits
 from invoicing.documents import texts
 from invoicing.models import Interval, Subscription
-from invoicing.subscribing import changes
+from invoicing.subscribing import composing
 from panel import terms
 from panel.core import due
 from panel.core.calendars import add_months, paris_date, start_of_paris_day
@@ -145,7 +145,7 @@ def _reckon(server: Server, subscription: Subscription, month: date, *, now: dat
 
 def month_price(subscription: Subscription) -> Cents:
     """What a month of it costs, package and options together; a twelfth of a year's price."""
-    whole = changes.held_by(subscription)
+    whole = composing.held_by(subscription)
     return round_cents(Decimal(whole.period_cents) / 100 / MONTHS_IN[Interval(whole.interval)])
 
 

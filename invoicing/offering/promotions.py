@@ -137,14 +137,15 @@ def give_back(order: Order, *, now: datetime, actor: Actor) -> None:
         tell("promotion.given_back", order, now=now, actor=actor, rule="SUB-3", data={"order": order.reference})
 
 
-def at_renewal(row: Subscription, start: date) -> tuple[Promise, int] | None:
+def at_renewal(row: Subscription, start: date, *, skipped: int = 0, package: str = "") -> tuple[Promise, int] | None:
     """What the code of its order still promises for the period that is renewed from `start` on; the periods invoiced
-    so far say which one it is."""
+    so far, and the `skipped` ones before it that will be, say which one it is. `package`: what it will be by then."""
     used = PromotionUse.objects.filter(order=row.order_id, given_back_at=None).first() if row.order_id else None
     if used is None:
         return None
-    promise, number = promotion_rules.promise(used.promise), row.periods.filter(start__lt=start).count()
-    return (promise, number) if promotion_rules.holds(promise, row.package.code, row.interval, number) else None
+    promise, number = promotion_rules.promise(used.promise), row.periods.filter(start__lt=start).count() + skipped
+    covers = promotion_rules.holds(promise, package or row.package.code, row.interval, number)
+    return (promise, number) if covers else None
 
 
 # --- staff -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing import actions, selectors
 from invoicing.models import Option, Subscription, SubscriptionChange
 from invoicing.offering import catalogue
-from invoicing.subscribing import changes, ending
+from invoicing.subscribing import changes, composing, ending
 from invoicing.subscribing.change_forms import ChangeForm, EndForm
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
@@ -23,7 +23,7 @@ def _subscription(request: HttpRequest, reference: str) -> Subscription:
 
 
 def _form(request: HttpRequest, row: Subscription, asked: Any) -> ChangeForm:
-    held = changes.held_by(row).quantities()
+    held = composing.held_by(row).quantities()
     on_sale = list(catalogue.options_of(row.package))
     kept = Option.objects.filter(code__in=held).exclude(pk__in=[one.pk for one in on_sale])
     packages, wish = changes.packages_for(row), changes.wished(row)

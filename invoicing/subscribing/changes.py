@@ -29,7 +29,7 @@ from invoicing.models import (
 from invoicing.offering import catalogue, groups, price_notices, pricing
 from invoicing.paying import collecting
 from invoicing.rules import Line, Quotation, Wanted
-from invoicing.subscribing import change_rules, kinds, ordering, subscriptions
+from invoicing.subscribing import change_rules, composing, kinds, ordering, subscriptions
 from invoicing.subscribing.change_rules import Composition, Due, Held, Target
 from invoicing.subscribing.period_rules import Period
 from invoicing.taxing.tax_rules import VatTreatment
@@ -78,23 +78,10 @@ class Preview:
         return self.changes_today or self.changes_later
 
 
-def held_by(row: Subscription, options: Iterable[SubscriptionOption] | None = None) -> Composition:
-    """What the subscription consists of now; `options` where they were read already."""
-    rows = row.options.select_related("option") if options is None else options
-    running = sorted((one for one in rows if one.until is None), key=lambda one: (one.since, one.pk))
-    held = tuple(Held(one.option.code, one.quantity, one.price_cents) for one in running)
-    return Composition(row.package.code, row.price_cents, row.interval, held)
-
-
-def planned(row: Subscription) -> SubscriptionChange | None:
-    """What waits for the renewal."""
-    return row.changes.filter(state=ChangeState.PLANNED).select_related("package").first()
-
-
 def wished(row: Subscription) -> Wish:
     """What it is going to be as things stand: the form begins with it."""
-    waiting = planned(row)
-    whole = change_rules.composition(waiting.after) if waiting else held_by(row)
+    waiting = composing.planned(row)
+    whole = change_rules.composition(waiting.after) if waiting else composing.held_by(row)
     return Wish(whole.package, whole.interval, whole.quantities())
 
 
@@ -109,7 +96,7 @@ def preview(row: Subscription, wish: Wish, *, now: datetime, language: str = "")
     RuleViolation (with `field`) for something that is not on sale or has no price; nothing is kept.
     """
     spoken = texts.language_of(language or row.account.language)
-    held, today = held_by(row), paris_date(now)
+    held, today = composing.held_by(row), paris_date(now)
     package = row.package if wish.package == row.package.code else _package(row, wish.package)
     if wish.interval not in Interval.values:
         raise RuleViolation(_("Please choose monthly or annually."), rule=RULE, field="interval")
@@ -260,7 +247,7 @@ def change(row: Subscription, wish: Wish, *, key: str, actor: Actor, now: dateti
     found = preview(held, wish, now=now)
     if found.refusal:
         raise RuleViolation(found.refusal, rule=RULE)
-    waiting = planned(held)
+    waiting = composing.planned(held)
     if not found.changes:  # wishing for what one has takes back what was planned
         _take_back(_the(waiting), held, now=now, actor=actor)
         return _the(waiting)
@@ -321,7 +308,7 @@ def become(
     row: Subscription, whole: Composition, *, day: date, now: datetime, priced_at: datetime | None = None
 ) -> None:
     """Write down what the (locked) subscription consists of from `day` on, and have the service follow."""
-    serves = (row.package.code, held_by(row).quantities())
+    serves = (row.package.code, composing.held_by(row).quantities())
     priced_at = priced_at or now
     if row.package.code != whole.package:
         row.package = Package.objects.get(code=whole.package)
@@ -354,10 +341,10 @@ def at_renewal(row: Subscription, day: date, *, now: datetime) -> None:
     prices = price_notices.at(row, day)
     if prices:
         agreed = max(new.announced_at for new in prices.values())
-        become(row, price_notices.applied(held_by(row), prices), day=day, now=now, priced_at=agreed)
+        become(row, price_notices.applied(composing.held_by(row), prices), day=day, now=now, priced_at=agreed)
         tell("subscription.repriced", row, now=now, actor=CLOCK, rule=price_notices.RULE,
-             data={"subscription": row.reference, "period_cents": held_by(row).period_cents})  # fmt: skip
-    waiting = planned(row)
+             data={"subscription": row.reference, "period_cents": composing.held_by(row).period_cents})  # fmt: skip
+    waiting = composing.planned(row)
     if waiting is None:
         return
     after = price_notices.applied(change_rules.composition(waiting.after), prices)
@@ -408,9 +395,11 @@ def undo(made: SubscriptionChange, *, actor: Actor, now: datetime) -> Subscripti
     return fresh
 
 
-def drop_planned(row: Subscription, *, actor: Actor, now: datetime) -> None:
-    """A subscription that is going to end changes no more. Call it with the subscription held."""
-    if (waiting := planned(row)) is not None:
+def drop_planned(row: Subscription, ends_on: date, *, actor: Actor, now: datetime) -> None:
+    """A subscription that is going to end changes no more, but for what a renewal before its end brings about: its last
+    periods cost what was planned. Call it with the subscription held."""
+    waiting = composing.planned(row)
+    if waiting is not None and (waiting.effective_on >= ends_on or waiting.interval != row.interval):
         _take_back(waiting, row, now=now, actor=actor)
 
 

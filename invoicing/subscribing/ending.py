@@ -12,7 +12,7 @@ from invoicing.documents import texts
 from invoicing.journal import tell
 from invoicing.models import Invoice, InvoiceState, RenewalRefusal, Subscription, SubscriptionState
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, ending_rules, leaving, subscriptions
+from invoicing.subscribing import changes, leaving, subscriptions
 from invoicing.subscribing.leaving import Wishes
 from panel import terms
 from panel.accounts.models import Account
@@ -70,7 +70,7 @@ def fees(row: Subscription) -> Fees | None:
     free = row.account.kind == Account.Kind.CONSUMER and not asked.code_fee_for_consumers
     if free or not row.package.hosts_code:
         return None
-    return Fees(ending_rules.code_fee(row.price_cents, asked.keep_code_percent), asked.migration)
+    return Fees(leaving.code_fee(row, asked), asked.migration)
 
 
 def end_now(row: Subscription, wishes: Wishes, *, actor: Actor, now: datetime) -> Subscription:
@@ -81,13 +81,13 @@ def end_now(row: Subscription, wishes: Wishes, *, actor: Actor, now: datetime) -
 @transaction.atomic
 def end_at_term(row: Subscription, wishes: Wishes, *, actor: Actor, now: datetime) -> Subscription:
     """It runs until its term and is not renewed (SUB-6, OPR-11); confirmed by e-mail. What the client wishes with the
-    end (SUB-7) is invoiced on that day; a planned change is taken back. Asked again, the wishes are replaced.
+    end (SUB-7) is invoiced on that day; a change planned for later is taken back. Asked again, the wishes are replaced.
     RuleViolation when it has ended."""
     held = subscriptions.hold(row)
     if held.state == SubscriptionState.TERMINATED:
         raise RuleViolation(_("This subscription has ended."), rule=RULE)
-    changes.drop_planned(held, actor=actor, now=now)
     held.ends_on, held.end_wishes = leaving.term(held, now=now), wishes.as_dict()
+    changes.drop_planned(held, held.ends_on, actor=actor, now=now)
     held.save(update_fields=["ends_on", "end_wishes"])
     _told(held, "end_planned", now=now, actor=actor)
     language = texts.language_of(held.account.language)

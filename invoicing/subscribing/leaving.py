@@ -1,7 +1,7 @@
 """What the end of a subscription costs (SUB-6..SUB-8): a commitment's balance, the project's code, its migration."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -9,17 +9,23 @@ from invoicing import rules
 from invoicing.documents import sale_words, texts
 from invoicing.issuing import invoices, parties
 from invoicing.issuing.invoices import Billed
-from invoicing.models import Invoice, Subscription
+from invoicing.models import Invoice, Option, Package, Subscription
+from invoicing.offering import promotion_rules, promotions
+from invoicing.offering.promotion_rules import Promise
 from invoicing.paying import collecting
-from invoicing.rules import Quotation, Wanted
-from invoicing.subscribing import ending_rules, kinds
+from invoicing.rules import Line, Quotation, Wanted
+from invoicing.subscribing import composing, ending_rules, kinds
+from invoicing.subscribing.change_rules import Composition
 from invoicing.subscribing.period_rules import Period, following
+from invoicing.taxing.tax_rules import VatTreatment
 from panel import terms
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
+from panel.core.money import Cents
 from panel.terms import Terms
+from panel.terms.numbers import TerminationTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +65,85 @@ def quote(
     """What the end costs, by the terms the running period began under; None when it costs nothing. `rule` is the one it
     ends by: SUB-6 by the client; any other is the provider's termination, whose balance SUB-8 claims."""
     version = terms.version(row.terms_version)
-    lines = [*_balance(row, version, rule, ends_on, now=now), *_code(row, wanted, version)]
-    if not lines:
+    runs, once = _runs(row, version, rule, ends_on, now=now), _code(row, wanted, version)
+    if not runs and not once:
         return None
-    net = sum(one.unit_cents * one.quantity for one in lines)
-    taxed = parties.vat_treatment(row.account, terms_in_force.at(row.account, now), now=now, net=net)
-    return rules.quote(row.interval, lines, taxed)
+
+    def drawn(taxed: VatTreatment) -> Quotation:
+        lines = [line for run in runs for line in _priced(row, run, rule, taxed)]
+        lines += [rules.priced(one, taxed) for one in once]
+        return Quotation(row.interval, tuple(lines), rules.total_of(lines), taxed)
+
+    now_in_force = terms_in_force.at(row.account, now)
+    return parties.taxed(row.account, now_in_force, drawn, lambda made: made.totals.net, now=now)[1]
 
 
-def _balance(row: Subscription, version: Terms, rule: str, ends_on: date | None, *, now: datetime) -> list[Wanted]:
+# --- the balance: what the remaining periods would have cost ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Periods one after another that cost the same, and what a promotional code promises each of them."""
+
+    periods: tuple[Period, ...]
+    whole: Composition
+    promise: Promise | None
+
+
+def _runs(row: Subscription, version: Terms, rule: str, ends_on: date | None, *, now: datetime) -> list[Run]:
     """What is owed after the running period when it ends at once: by the client, what would have run until the term."""
     consumer = row.account.kind == Account.Kind.CONSUMER
     if ends_on is not None or (rule != "SUB-6" and consumer and not version.termination.balance_from_consumers):
         return []
     until = term(row, now=now) if rule == "SUB-6" else row.committed_until
-    current = Period(row.period_start, row.period_end)
+    current, late = Period(row.period_start, row.period_end), 0
     while current.end <= paris_date(now):  # its renewal is late: the billing run invoices this period for itself
-        current = following(row.next_anchor, row.interval, current)
-    due = ending_rules.balance(row.next_anchor, row.interval, current, until)
-    if not due:
-        return []
-    language, over = texts.language_of(row.account.language), Period(due[0].start, due[-1].end)
-    held = row.options.filter(until=None).select_related("option").order_by("option__position", "pk")
-    parts = [(row.package, row.price_cents, 1), *((one.option, one.price_cents, one.quantity) for one in held)]
-    return [
-        Wanted(
-            item.code, sale_words.say(language, "balance", name=item.named(language)), price, quantity * len(due),
-            rule="SUB-6" if rule == "SUB-6" else "SUB-8", period=over, vat=item.vat,
+        current, late = following(row.next_anchor, row.interval, current), late + 1
+    found: list[Run] = []
+    for place, period in enumerate(ending_rules.balance(row.next_anchor, row.interval, current, until)):
+        whole = composing.from_renewal(row, period.start)
+        promised = promotions.at_renewal(row, row.period_end, skipped=late + place, package=whole.package)
+        promise = promised[0] if promised else None
+        if found and (found[-1].whole, found[-1].promise) == (whole, promise):
+            found[-1] = replace(found[-1], periods=(*found[-1].periods, period))
+        else:
+            found.append(Run((period,), whole, promise))
+    return found
+
+
+def _priced(row: Subscription, run: Run, rule: str, taxed: VatTreatment) -> list[Line]:
+    """One period as the billing run would draw it up, times their number."""
+    language, count = texts.language_of(row.account.language), len(run.periods)
+    over = Period(run.periods[0].start, run.periods[-1].end)
+    package = row.package if row.package.code == run.whole.package else Package.objects.get(code=run.whole.package)
+    options = {one.code: one for one in Option.objects.filter(code__in=run.whole.quantities())}
+    held = sorted(run.whole.options, key=lambda one: options[one.code].position)
+    parts: list[tuple[Package | Option, Cents, int]] = [(package, run.whole.price, 1)]
+    parts += [(options[one.code], one.unit_cents, one.quantity) for one in held]
+    each = [
+        rules.priced(
+            Wanted(item.code, sale_words.say(language, "balance", name=item.named(language)), price, quantity,
+                   rule="SUB-6" if rule == "SUB-6" else "SUB-8", period=over, vat=item.vat),
+            taxed,
         )
         for item, price, quantity in parts
     ]  # fmt: skip
+    if run.promise is not None:
+        each += promotions.lines_off(run.promise, each, language=language)
+    return [replace(line, quantity=line.quantity * count, net=line.net * count) for line in each]
+
+
+# --- SUB-7 -----------------------------------------------------------------------------------------------------------
+
+
+def code_fee(row: Subscription, asked: TerminationTerms) -> Cents:
+    """SUB-7: the percentage of what the hosting costs in the running period, less what a promotional code takes off
+    it."""
+    held, price = composing.held_by(row), row.price_cents
+    if promised := promotions.at_renewal(row, row.period_start):
+        nets = [price, *(one.unit_cents * one.quantity for one in held.options)]
+        price -= promotion_rules.taken_off(promised[0], nets)[0]
+    return ending_rules.code_fee(price, asked.keep_code_percent)
 
 
 def _code(row: Subscription, wanted: Wishes, version: Terms) -> list[Wanted]:
@@ -99,7 +154,7 @@ def _code(row: Subscription, wanted: Wishes, version: Terms) -> list[Wanted]:
     found = []
     if wanted.keeps_code:
         percent = texts.decimal(language, asked.keep_code_percent)
-        fee = ending_rules.code_fee(row.price_cents, asked.keep_code_percent)
+        fee = code_fee(row, asked)
         found.append(Wanted("fee:SUB-7", sale_words.say(language, "keeps_code", percent=percent), fee, rule="SUB-7",
                             vat=row.package.vat))  # fmt: skip
     if wanted.migration:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from invoicing import rules
 from invoicing.journal import tell
 from invoicing.models import Subscription, SubscriptionState
-from invoicing.subscribing import changes, kinds, subscriptions
+from invoicing.subscribing import composing, kinds, subscriptions
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.money import Cents
@@ -33,7 +33,7 @@ class Resting:
 
 
 def preview(row: Subscription) -> Resting:
-    return Resting(changes.held_by(row).period_cents, row.period_end)
+    return Resting(composing.held_by(row).period_cents, row.period_end)
 
 
 def why_not(row: Subscription) -> str:

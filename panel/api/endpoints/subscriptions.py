@@ -11,7 +11,7 @@ from pydantic import Field
 from invoicing import actions, selectors
 from invoicing.models import Subscription
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, ending, pauses
+from invoicing.subscribing import changes, composing, ending, pauses
 from invoicing.subscribing.changes import Wish
 from invoicing.subscribing.leaving import Wishes
 from panel.api import auth, idempotency, paging
@@ -90,7 +90,7 @@ def _cost(quotation: Quotation) -> CostOut:
 
 
 def _subscription(row: Subscription) -> SubscriptionOut:
-    held = changes.held_by(row, row.options.all())
+    held = composing.held_by(row, row.options.all())
     names = ("reference", "state", "interval", "period_start", "period_end", "paused_at", "ends_on", "started_at",
              "ended_at")  # fmt: skip
     return SubscriptionOut(

@@ -11,7 +11,7 @@ from invoicing.accounting import ledger
 from invoicing.issuing import invoices
 from invoicing.models import Invoice, Option, Order, OrderState, Package, Quote, QuoteLine, QuoteStage, Subscription
 from invoicing.quoting import quote_printing, quote_signing, quotes
-from invoicing.subscribing import changes, ending, ordering
+from invoicing.subscribing import composing, ending, ordering
 from invoicing.subscribing.leaving import Wishes
 from panel import terms
 from panel.accounts.models import Acceptance
@@ -214,7 +214,7 @@ def test_a_service_is_sold_with_options_and_a_commitment(world: World, shop: Sho
     with transaction.atomic():
         row = ordering.paid(order, shop.payment(order), now=world.now)
     assert row is not None
-    assert changes.held_by(row).period_cents == 1290
+    assert composing.held_by(row).period_cents == 1290
     assert row.settings["options"] == {"vps-address": 2}
     assert row.committed_until == date(2027, 3, 2)
     world.until(paris("2026-05-10 09:00"), sweeps=["invoicing.renew"])

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from invoicing.models import Invoice, Subscription
-from invoicing.subscribing import changes, ending, subscriptions
+from invoicing.subscribing import changes, composing, ending, subscriptions
 from invoicing.subscribing.leaving import Wishes
 from panel.core.errors import RuleViolation
 from tests.support.shop import Shop
@@ -143,7 +143,7 @@ def test_who_is_going_to_end_changes_no_more(world: World, shop: Shop, alice: Cu
     row = shop.buy(alice, "vps-m")
     changes.change(row, changes.Wish("vps-m", "year", {}), key="k", actor=alice.actor, now=world.now)
     ending.end_at_term(row, NOTHING, actor=alice.actor, now=world.now)
-    assert changes.planned(row) is None
+    assert composing.planned(row) is None
     world.until(paris("2026-04-02 00:01"), sweeps=RENEW)
     assert [i.net_cents for i in shop.invoices(alice)] == [1190]
 
