@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoicing.debiting import debit_views, mandate_views
+from invoicing.debiting import debit_views, mandate_views, staff_mandate_views
 
 CUSTOMER = [
     path("billing/mandates/new/", mandate_views.mandate_new, name="mandate_new"),
@@ -14,6 +14,9 @@ CUSTOMER = [
 STAFF = [
     path("debits/", debit_views.debit_list, name="debit_list"),
     path("debits/make/", debit_views.debit_make, name="debit_make"),
+    path("debits/mandates/", staff_mandate_views.mandate_list, name="mandate_list"),
+    path("debits/mandates/<slug:reference>/", staff_mandate_views.mandate_detail, name="mandate_detail"),
+    path("debits/mandates/<slug:reference>.pdf", staff_mandate_views.mandate_pdf, name="mandate_pdf"),
     path("debits/<int:pk>/", debit_views.debit_detail, name="debit_detail"),
     path("debits/<int:pk>/again/", debit_views.debit_again, name="debit_again"),
     path("debits/files/", debit_views.batch_list, name="debit_batch_list"),

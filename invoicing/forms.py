@@ -55,7 +55,8 @@ class OrderForm(forms.Form):
             self.fields[question.name] = question_field(question)
         for option in self.options:
             self.fields[OPTION + option.code] = forms.IntegerField(
-                min_value=0, max_value=option.maximum, initial=0, required=False, label="",
+                min_value=0, max_value=option.maximum, initial=0, required=False,
+                label=option.named(get_language() or "en"),
                 widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
             )  # fmt: skip
         self.fields["accept"] = accept

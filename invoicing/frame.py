@@ -30,14 +30,20 @@ def _permits(action: Action) -> Callable[[HttpRequest], bool]:
 
 
 def find(request: HttpRequest, words: str) -> Iterable[Hit]:
-    """Staff finds any invoice or order by its number; customers find their orders."""
+    """Staff finds any invoice by its number; customers find their invoices and their orders."""
     asking = actor(request)
     if actions.STAFF_INVOICES.permits(asking):
         rows = Invoice.objects.visible_to(asking).select_related("account").defer("document", "vat_evidence")
         for invoice in selectors.numbered(rows, words)[:MOST_HITS]:
             url = reverse("invoicing_staff:invoice_detail", args=[invoice.number])
             yield Hit(invoice.number, url, str(invoice.account), "invoice", _("Invoices"))
-    elif actions.SEE_ORDER.permits(asking):
+        return
+    if actions.INVOICES.permits(asking):
+        for number in selectors.numbered(Invoice.objects.visible_to(asking), words).values_list("number", flat=True)[
+            :MOST_HITS
+        ]:
+            yield Hit(number, reverse("invoicing:invoice_detail", args=[number]), "", "invoice", _("Invoices"))
+    if actions.SEE_ORDER.permits(asking):
         for order in Order.objects.visible_to(asking).filter(reference__icontains=words)[:MOST_HITS]:
             url = reverse("invoicing:order_detail", args=[order.reference])
             yield Hit(order.reference, url, "", "order", _("Orders"))
@@ -54,6 +60,7 @@ register_nav(
     ),
 )  # fmt: skip
 ALSO = {
+    "invoices": ("invoicing_staff:order_list", "invoicing_staff:run_list", "invoicing_staff:metering"),
     "catalogue": ("invoicing_staff:promotion_list", "invoicing_staff:group_list"),
     "payments": ("invoicing_staff:debit_list", "invoicing_staff:bank_list"),
 }

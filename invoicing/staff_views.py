@@ -16,6 +16,7 @@ from invoicing.contesting import contesting
 from invoicing.forms import CreditForm, DownPaymentForm, FinalInvoiceForm
 from invoicing.issuing import downloads, explaining, invoices
 from invoicing.models import Entry, Invoice, Order, Subscription
+from invoicing.offering import pricing
 from invoicing.selling_by_hand import down_payments, repaying
 from panel.accounts.models import Account
 from panel.core import clock, keyset, web
@@ -44,7 +45,7 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     rows = Order.objects.visible_to(web.actor(request)).select_related("package", "account", "placed_by")
     order = get_object_or_404(rows, reference=reference)
     context = {
-        "order": order, "status": selectors.order_status(order), "lines": order.lines.all(),
+        "order": order, "status": selectors.order_status(order), "quotation": pricing.thawed(order.quotation),
         "payments": order.payments.all(),
     }  # fmt: skip
     return render(request, "invoicing/staff_order_detail.html", context)
@@ -80,6 +81,7 @@ def invoice_detail(request: HttpRequest, number: str) -> HttpResponse:
         "invoice": invoice, "lines": explaining.lines(invoice), "document": invoice.document,
         "entries": entries.prefetch_related("postings__ledger_account").order_by("pk"),
         **books_selectors.leaving(invoice), "may_books": actions.BOOKS.permits(actor),
+        "may_ledger": actions.STAFF_LEDGER.permits(actor),
         "stands": contesting.standing(invoice, at=clock.now()),
         "payments": invoice.payments.all(), "credit_notes": invoice.credit_notes.all(),
         "billed": Subscription.objects.filter(pk__in=invoice.lines.values("subscription")),

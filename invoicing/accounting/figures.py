@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Sum, Value
 from django.db.models.functions import Coalesce, TruncMonth
 from django.utils.formats import date_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 
 from invoicing.accounting import figures_rules, ledger
@@ -22,7 +22,7 @@ MONTHS = 12
 
 
 def _named(month: date) -> str:
-    return date_format(month, "M Y")
+    return date_format(month, pgettext("pattern of a month", "M Y"))
 
 
 def _money(cents: Any) -> str:
@@ -122,7 +122,8 @@ def _churn(now: datetime) -> Report:
 def _ageing(now: datetime) -> Report:
     found = ageing(now)
     names = [_("Not late"), _("1 to 30 days"), _("31 to 60 days"), _("61 to 90 days"), _("More than 90 days")]
-    chart = Chart(_("Open invoices by age"), names, [Series(_("Including VAT"), found, "bar")], show=_money)
+    chart = Chart(_("Open invoices by age"), names, [Series(_("Including VAT"), found, "bar")], show=_money,
+                  summary=_("Together %(amount)s.") % {"amount": _money(sum(found))})  # fmt: skip
     rows = [[name, _money(cents)] for name, cents in zip(names, found, strict=True)]
     note = _("What is still to be paid, by days after the due date.")
     head = [_("Late"), _("Including VAT")]
@@ -133,7 +134,7 @@ def _vat(now: datetime) -> Report:
     rows = []
     for month, code, net, tax in vat(now):
         category, country, rate = code.split(":")
-        shown = f"{rate}\u00a0%" if category == "S" else category
+        shown = f"{rate}\u00a0%" if category == "S" else _("reverse charge") if category == "AE" else _("none")
         rows.append([_named(month), country, shown, _money(net), _money(tax)])
     note = _("From the books: sales and the VAT on them, credit notes taken off.")
     head = [_("Month"), _("Country"), _("Rate"), _("Net"), _("VAT")]

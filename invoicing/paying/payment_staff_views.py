@@ -48,6 +48,7 @@ def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "payment": payment, "refunds": refunds, "disputes": payment.disputes.all(),
         "messages_kept": payment.webhook_events.all()[:50],
         "entries": entries.prefetch_related("postings__ledger_account").order_by("pk"),
+        "may_ledger": actions.STAFF_LEDGER.permits(actor),
         "may_give_back": actions.STAFF_GIVE_BACK.permits(actor) and not actions.STAFF_GIVE_BACK.refusal(actor, payment),
     }  # fmt: skip
     return render(request, "invoicing/staff_payment_detail.html", context)

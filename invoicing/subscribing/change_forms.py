@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 from django import forms
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.forms import OPTION
@@ -30,7 +31,8 @@ class ChangeForm(forms.Form):
         for option in options:
             held = wish.options.get(option.code, 0)
             self.fields[OPTION + option.code] = forms.IntegerField(
-                min_value=0, max_value=max(option.maximum, held), initial=held, required=False, label="",
+                min_value=0, max_value=max(option.maximum, held), initial=held, required=False,
+                label=option.named(get_language() or "en"),
                 widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
             )  # fmt: skip
         self.fields["key"].initial = secrets.token_urlsafe(18)

@@ -10,6 +10,7 @@ from panel.api.endpoints import (
     contests,
     funds,
     invoices,
+    mandates,
     orders,
     payments,
     quotes,
@@ -42,6 +43,7 @@ api.add_router("/subscriptions", subscriptions.router)
 api.add_router("/invoices", invoices.router)
 api.add_router("/invoices", contests.router)
 api.add_router("", payments.router)
+api.add_router("/mandates", mandates.router)
 api.add_router("/funds", funds.router)
 api.add_router("/quotes", quotes.router)
 api.add_router("/spending", spending.router)

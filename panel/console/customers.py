@@ -77,6 +77,7 @@ def everything(account: Account, actor: Actor) -> dict[str, Any]:
         "activity": people.timeline(journal),
         "may_sell": sales.STAFF_QUOTE.permits(actor),
         "may_refuse_renewal": sales.STAFF_RENEWAL.permits(actor),
+        "may_debit": sales.STAFF_DEBITS.permits(actor),
         "may_stand": sales.STAFF_STANDING.permits(actor),
         "may_see_vat": STAFF_VAT.permits(actor),
     }

@@ -22,7 +22,10 @@ from panel.core.models import Event, MailMessage, Operation, subject_of
 def work(request: HttpRequest) -> HttpResponse:
     """What waits for the person who asks, by role, the most urgent first."""
     now = clock.now()
-    context = {"queues": works.queues(web.actor(request), now=now), "now": now}
+    queues = works.queues(web.actor(request), now=now)
+    context = {
+        "busy": [one for one in queues if one.total], "quiet": [one for one in queues if not one.total], "now": now,
+    }  # fmt: skip
     template = "console/work.html#queues" if getattr(request, "htmx", False) else "console/work.html"
     return render(request, template, context)
 

@@ -7,11 +7,12 @@ lacks is left out rather than shown as a hole; a kind nobody described says its 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from panel.core.models import Event
@@ -73,12 +74,23 @@ def describe(kind: str) -> Wording:
 
 
 def sentence(kind: str, data: Mapping[str, Any]) -> str:
-    """The sentence with the event's own values: `..._cents` also as money, under the name without `_cents`."""
+    """The sentence with the event's own values: `..._cents` also as money, under the name without `_cents`; days
+    (ISO) as people write them."""
     values: defaultdict[str, Any] = defaultdict(lambda: "\u2013", data)
     for name, value in data.items():
         if name.endswith("_cents") and isinstance(value, int):
             values[name.removesuffix("_cents")] = format_eur(value, get_language() or "en")
+        elif isinstance(value, str) and (day := _day(value)):
+            values[name] = day
     return str(describe(kind).sentence) % values
+
+
+def _day(text: str) -> str:
+    """A day in the reader's words; "" for what is no ISO day."""
+    try:
+        return date_format(date.fromisoformat(text), pgettext("pattern of a date", "j M Y")) if text[4:5] == "-" else ""
+    except ValueError:
+        return ""
 
 
 class Told(NamedTuple):

@@ -23,7 +23,7 @@ class Login:
     password: str
 
     def __str__(self) -> str:
-        return f"{self.who:<28} {self.email:<34} {self.password}"
+        return f"{self.who:<36} {self.email:<34} {self.password}"
 
 
 def path() -> Path:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from abuse import rules as abuse_rules
 from abuse.models import Case
+from invoicing import actions as billing
 from invoicing.accounting import ledger
 from invoicing.models import Invoice, Subscription, SubscriptionOption
 from panel.accounts import selectors as people
@@ -262,7 +263,7 @@ def _events(permissions: frozenset[str]) -> Prepared:
 
 
 def _links(rows: list[Told], actor: Actor) -> dict[int, Link]:
-    """The server behind each entry that is about one, in one query."""
+    """The server, invoice or order behind each entry; servers in one query, the others by what the entry names."""
     ids = {row.data["server_id"] for row in rows if "server_id" in row.data}
     found = Server.objects.visible_to(actor).in_bulk(ids) if ids else {}
     made = {}
@@ -270,4 +271,8 @@ def _links(rows: list[Told], actor: Actor) -> dict[int, Link]:
         server = found.get(row.data.get("server_id"))
         if server is not None:
             made[row.pk] = Link(server.name, reverse("servers:server_detail", args=[server.reference]))
+        elif (number := row.data.get("invoice")) and billing.INVOICES.permits(actor):
+            made[row.pk] = Link(url=reverse("invoicing:invoice_detail", args=[number]))
+        elif (order := row.data.get("order")) and billing.SEE_ORDER.permits(actor):
+            made[row.pk] = Link(url=reverse("invoicing:order_detail", args=[order]))
     return made

@@ -21,6 +21,7 @@ NO_PAGE = {
     "invoicing_staff:invoice_ubl": "XML",
     "invoicing:quote_pdf": "a PDF", "invoicing_staff:quote_pdf": "a PDF",
     "invoicing_staff:draft_pdf": "a PDF", "invoicing:mandate_pdf": "a PDF",
+    "invoicing_staff:mandate_pdf": "a PDF",
     "invoicing_staff:debit_batch_file": "XML",
     "tickets:attachment": "a file", "mfa_download_recovery_codes": "a file", "api:openapi-json": "JSON",
     "palette": "a part of every page",
@@ -103,6 +104,7 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
 
 
 FACES = {
-    "servers:server_list": ("?q=nothing-like-this",), "servers:staff_server_list": ("?q=nothing-like-this",),
+    "servers:server_list": ("?q=nothing-like-this",), "invoicing_staff:mandate_list": ("?q=nothing-like-this",),
+    "servers:staff_server_list": ("?q=nothing-like-this",),
     "tickets:ticket_list": ("?which=closed",),
 }  # fmt: skip

@@ -96,6 +96,19 @@ def test_payments_top_ups_and_the_statement_say_what_the_books_say(made: Scene) 
     problem(program.get("/statement?start=yesterday"), 422, "validation")
 
 
+def test_mandates_are_read_without_their_account_number(made: Scene) -> None:
+    program = Program(token_of(made.owner, "pay"))
+    (row,) = program.get("/mandates").json()["items"]
+    assert program.get(f"/mandates/{row['reference']}").json() == row
+    kept = made.mandate
+    assert (row["reference"], row["state"], row["last4"]) == (kept.reference, kept.state, kept.last4)
+    assert row["is_default"] == bool(kept.method and kept.method.is_default)
+    assert kept.iban not in str(row)
+    assert row["reference"] not in str(Program(token_of(made.stranger)).get("/mandates").json())
+    problem(Program(token_of(made.stranger)).get(f"/mandates/{kept.reference}"), 404, "missing")
+    problem(Program(token_of(made.owner, "see")).get("/mandates"), 403, "permission")
+
+
 def test_lists_ask_the_same_for_more_rows(made: Scene) -> None:
     client: Client = Program(token_of(made.owner)).client
 

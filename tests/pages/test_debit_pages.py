@@ -1,6 +1,7 @@
 """Mandates and debits as pages: the customer gives an account and signs, staff makes a file and hands it over; the
 lists ask nothing row by row."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -19,7 +20,7 @@ from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date
 from tests.pages.test_lists_stay_fast import same_cost
 from tests.support.bank_statement import statement as transfers
-from tests.support.debiting import IBAN, in_file, signed
+from tests.support.debiting import IBAN, OTHER_IBAN, drawn_up, in_file, signed
 from tests.support.personas import logged_in, staff
 from tests.support.shop import Shop
 from tests.support.world import World
@@ -183,3 +184,50 @@ class TestListsStayFast:
         browser = logged_in(debit.account.memberships.get().user, debit.account)
         here = f"/billing/mandates/{debit.mandate.reference}/"
         same_cost(browser, here, lambda number: advice(world, debit.account))
+
+
+class TestMandatesOfTheStaff:
+    def test_finds_one_and_shows_its_signed_document(self, world: World, shop: Shop, console: Client) -> None:
+        debit = announced(world, shop)
+        bob = world.customer("Bob")
+        other = drawn_up(world, bob, OTHER_IBAN)
+        mine = debit.mandate
+
+        def found(query: str) -> set[str]:
+            page = console.get(f"/ops/debits/mandates/?{query}").content.decode()
+            return {one.reference for one in (mine, other) if one.reference in page}
+
+        assert found("") == {mine.reference, other.reference}
+        assert found(f"q={other.reference[:9].lower()}") == {other.reference}
+        assert found("state=draft") == {other.reference}
+        assert found(f"q={mine.last4}") == {mine.reference}
+        assert found(f"q={bob.account.reference}") == {other.reference}
+        assert found("q=nobody") == set()
+        page = console.get(reverse("invoicing_staff:mandate_detail", args=[mine.reference])).content.decode()
+        assert debit.invoice.number in page
+        assert IBAN.replace(" ", "") not in page
+        paper = console.get(reverse("invoicing_staff:mandate_pdf", args=[mine.reference]))
+        assert paper.content.startswith(b"%PDF")
+
+    def test_pages_by_key_and_asks_nothing_row_by_row(
+        self, world: World, console: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def more(number: int) -> None:
+            drawn_up(world, world.customer(f"C{number}"))
+
+        same_cost(console, "/ops/debits/mandates/", more)
+        monkeypatch.setattr("panel.core.keyset.page.__kwdefaults__", {"size": 5})
+        seen, query = [], ""
+        while True:
+            page = console.get(f"/ops/debits/mandates/{query}").content.decode()
+            seen += re.findall(r'href="/ops/debits/mandates/(MDT-\w+)/"', page)
+            older = re.search(r'href="([?]after=[0-9]+)" rel="next"', page)
+            if older is None:
+                break
+            query = older[1]
+        assert seen == list(Mandate.objects.order_by("-pk").values_list("reference", flat=True))
+
+    def test_debits_of_one_ask_nothing_row_by_row(self, world: World, shop: Shop, console: Client) -> None:
+        debit = announced(world, shop)
+        here = f"/ops/debits/mandates/{debit.mandate.reference}/"
+        same_cost(console, here, lambda number: advice(world, debit.account))

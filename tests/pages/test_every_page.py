@@ -91,6 +91,8 @@ def addresses(made: Scene) -> dict[str, str]:
     }  # fmt: skip
     for name in ("detail", "pdf", "sign", "end"):
         words[f"invoicing:mandate_{name}"] = {"reference": made.mandate.reference}
+    for name in ("invoicing_staff:mandate_detail", "invoicing_staff:mandate_pdf", "api:get_mandate"):
+        words[name] = {"reference": made.mandate.reference}
     for name in ("detail", "file", "send", "discard"):
         assert made.debit.batch is not None
         words[f"invoicing_staff:debit_batch_{name}"] = {"reference": made.debit.batch.reference}

@@ -56,3 +56,12 @@ def test_cents_are_shown_as_money_and_what_is_missing_as_a_dash() -> None:
         assert wording.sentence("test.fee.charged", {"fee_cents": 9000}) == f"EUR\u00a090.00 for {HOLE}"
     finally:
         del wording.WORDINGS["test.fee.charged"]
+
+
+def test_a_day_is_written_as_people_write_it() -> None:
+    wording.WORDINGS["test.day.told"] = wording.Wording("until %(until)s for %(order)s")
+    try:
+        said = wording.sentence("test.day.told", {"until": "2026-11-24", "order": "F2026-000001"})
+    finally:
+        del wording.WORDINGS["test.day.told"]
+    assert said == "until 24 Nov 2026 for F2026-000001"

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone, translation
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -63,6 +63,12 @@ def label(word: Text, tone: str = "neutral", icon_name: str = "tag") -> SafeStri
 def money(cents: int | None) -> str:
     """Integer cents as `EUR 1,234.50`; a dash for None. Put it in a `.num` cell."""
     return "\u2013" if cents is None else format_eur(cents, translation.get_language() or "en")
+
+
+@register.filter
+def unit_price(value: Decimal) -> str:
+    """A price of one in EUR: two decimals, and more where it has more (0.002 a mail)."""
+    return number_format(value, decimal_pos=max(2, -int(value.normalize().as_tuple().exponent)))
 
 
 @register.simple_tag(name="bytes")
@@ -179,18 +185,24 @@ def meter(
     )  # fmt: skip
 
 
+def _extremes(drawing: charting.Chart, index: int) -> str:
+    """One series in a sentence, by its name where there are several."""
+    found = drawing.extremes(index)
+    if found is None:
+        return ""
+    facts = {
+        "peak": drawing.show(found.peak[1]), "peak_at": found.peak[0], "last": drawing.show(found.last[1]),
+        "last_at": found.last[0], "series": drawing.series[index].label,
+    }  # fmt: skip
+    if len(drawing.series) == 1:
+        return gettext("Highest %(peak)s (%(peak_at)s), latest %(last)s (%(last_at)s).") % facts
+    return gettext("%(series)s: highest %(peak)s (%(peak_at)s), latest %(last)s (%(last_at)s).") % facts
+
+
 @register.inclusion_tag("ui/chart.html")
 def chart(drawing: charting.Chart) -> dict[str, Any]:
     """A `panel.core.charts.Chart`: figure, summary sentence, legend, and a table with the same figures."""
-    summary = drawing.summary
-    extremes = drawing.extremes()
-    if not summary and extremes:
-        summary = gettext("Highest %(peak)s (%(peak_at)s), latest %(last)s (%(last_at)s).") % {
-            "peak": drawing.show(extremes.peak[1]),
-            "peak_at": extremes.peak[0],
-            "last": drawing.show(extremes.last[1]),
-            "last_at": extremes.last[0],
-        }
+    summary = drawing.summary or " ".join(_extremes(drawing, index) for index in range(len(drawing.series)))
     return {"chart": drawing, "summary": summary, "svg": mark_safe(drawing.svg())}  # numbers and class names
 
 

@@ -67,7 +67,7 @@ class Command(BaseCommand):
             lock.release()
 
     def _build(self, bank_address: str) -> None:
-        self.stdout.write("Building the demo world: two months of a small provider ...")
+        self.stdout.write("Building the demo world: two months of a small provider, a minute or two ...")
         self.stdout.flush()
         logins.write(story.build(clock.now(), bank_address), note=NOTE)
         self.stdout.write("The demo world is ready.")
