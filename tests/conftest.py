@@ -16,6 +16,8 @@ from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from invoicing.documents import InvoiceDocument
+from invoicing.issuing import printing
 from invoicing.platforms.simulated import running as platform_office
 from invoicing.subscribing import kinds
 from invoicing.vies.simulated import running as vat_office
@@ -28,8 +30,13 @@ _left_out: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests whose service is missing are skipped with the reason, or fail if services are required."""
+    """Tests whose service is missing are skipped with the reason, or fail if services are required. Files with a long
+    test begin first, so that no worker is left alone with one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
     for item in items:
+        if "pages" in item.path.parts:
+            item.add_marker("page")
         for mark in presence.MARKS:
             if item.get_closest_marker(mark) and (reason := presence.missing(mark)):
                 item.add_marker(pytest.mark.wants(reason))
@@ -117,6 +124,18 @@ def shop(db: None, world: World, monkeypatch: pytest.MonkeyPatch) -> Shop:
     opened = open_shop(world)
     monkeypatch.setitem(kinds._kinds, "vps", opened.service)
     return opened
+
+
+@pytest.fixture(autouse=True)
+def _plain_paper(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a document looks like is seldom a story's subject; one that reads it is marked `paper`."""
+    if "stories" in request.path.parts and not request.node.get_closest_marker("paper"):
+        monkeypatch.setattr(printing, "files_of", _plain)
+
+
+def _plain(document: InvoiceDocument) -> printing.Files:
+    words = f"{document.number} plain".encode()
+    return printing.Files(b"%PDF-1.7 " + words, *([words, words] if document.process else []))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from tests.support.desk import Desk, fees, steps
 from tests.support.machines import first_ip, server_of
 from tests.support.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 SWEEP = ("abuse.escalate",)
 
 

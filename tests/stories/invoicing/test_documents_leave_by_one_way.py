@@ -4,7 +4,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -13,32 +12,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from invoicing.accounting import ledger
-from invoicing.issuing import invoices, printing
+from invoicing.issuing import invoices
 from invoicing.models import EReport, Invoice, Posting, Transmission
 from invoicing.platforms.simulated import DOWN, LOST_ANSWER, SimulatedPlatform, running
 from invoicing.selling_by_hand import writing_off
 from invoicing.taxing import channel_rules, declared, transmitting
 from panel.accounts.models import Account
-from panel.core import files
 from panel.core.actors import SYSTEM
-from panel.core.models import Operation
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
 pytestmark = pytest.mark.django_db
 SIREN = "552100554"
-
-
-@pytest.fixture(autouse=True)
-def _plain_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a document looks like is another story."""
-    monkeypatch.setattr(printing.RenderPdf, "perform", _rendered)
-
-
-def _rendered(self: Any, op: Operation, *, now: Any) -> dict[str, Any]:
-    number = Invoice.objects.get(pk=op.payload["invoice"]).number
-    blob = files.store(f"%PDF-1.7 {number}".encode(), name=f"{number}.pdf", content_type="application/pdf", now=now)
-    return {"blob": blob.pk, "sha256": blob.sha256}
 
 
 @pytest.fixture

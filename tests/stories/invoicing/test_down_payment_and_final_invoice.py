@@ -68,6 +68,7 @@ def test_price_and_vat_are_asked_once(world: World, shop: Shop, company: Custome
     assert (ledger.balance(ledger.VAT), ledger.total()) == (-20_000, 0)
 
 
+@pytest.mark.paper
 def test_both_are_einvoices_of_their_kind(world: World, shop: Shop, company: Customer, sam: Actor) -> None:
     down = paid(world, shop, company, asked(world, company, sam))
     first = written(world, down)
@@ -111,6 +112,7 @@ def test_the_whole_is_not_less_than_its_part(world: World, shop: Shop, company: 
         asked(world, company, sam, cents=0, once="nothing")
 
 
+@pytest.mark.paper
 def test_the_final_invoice_can_be_credited_whole(world: World, shop: Shop, company: Customer, sam: Actor) -> None:
     """A credit note is always possible, also over a line that took something off (pretix/pretix#585); the down payment
     is then free again."""

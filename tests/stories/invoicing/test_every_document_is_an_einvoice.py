@@ -25,7 +25,7 @@ from tests.support import einvoices, pdf
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.paper]
 SIREN, PARIS_VAT = "552100554", "FR96552100554"
 
 

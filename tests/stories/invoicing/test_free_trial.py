@@ -45,6 +45,7 @@ def nets(shop: Shop, who: Customer) -> list[int]:
     return [one.net_cents for one in shop.invoices(who)]
 
 
+@pytest.mark.paper
 def test_it_is_free_and_then_paid_for_from_its_own_day(world: World, shop: Shop, package: Package) -> None:
     """Begun on 2 March for 14 days: the first paid period runs from 16 March to 16 April, the next from there."""
     alice = world.customer(siren="552100554", vat_number="FR96552100554")

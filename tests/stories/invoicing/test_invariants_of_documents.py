@@ -35,7 +35,7 @@ from panel.core.errors import RuleViolation
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 DAY = timedelta(days=1)
 some = hypothesis_settings(
     max_examples=12,

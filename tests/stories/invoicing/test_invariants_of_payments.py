@@ -43,7 +43,7 @@ from tests.support.shop import Shop
 from tests.support.till import SECRET, Till, open_till
 from tests.support.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 some = hypothesis_settings(
     max_examples=12,

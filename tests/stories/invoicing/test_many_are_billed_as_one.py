@@ -38,7 +38,7 @@ from panel.core.models import Event, Operation
 from tests.support.shop import Shop
 from tests.support.world import World, paris
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 TB, VERSION = 10**12, "say_digital/2026-01"
 SIRENS = count(200_000_000)
 

@@ -55,6 +55,7 @@ def renew(shop: Shop, who: Customer, times: int) -> list[int]:
     return [invoice.net_cents for invoice in shop.invoices(who)[-times:]]
 
 
+@pytest.mark.paper
 def test_the_preview_is_the_order_the_invoice_and_the_e_invoice(world: World, shop: Shop) -> None:
     code(world)
     alice = world.customer(siren="552100554", vat_number="FR96552100554")
@@ -91,6 +92,7 @@ def test_it_lasts_as_long_as_it_says(world: World, shop: Shop, periods: int, net
     assert renew(shop, alice, 3) == nets
 
 
+@pytest.mark.paper
 def test_an_amount_never_takes_more_than_there_is(world: World, shop: Shop) -> None:
     code(world, amount_cents=10_000, on_setup=False)
     alice = world.customer()

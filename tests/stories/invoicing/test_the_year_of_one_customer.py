@@ -35,7 +35,7 @@ from tests.support.shop import Shop
 from tests.support.till import Till, open_till
 from tests.support.world import Customer, World, paris
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 GB = 10**9
 FIRST, RETURNED, LAST = date(2026, 1, 31), date(2026, 7, 15), date(2027, 2, 28)
 

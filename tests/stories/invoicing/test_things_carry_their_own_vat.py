@@ -42,6 +42,7 @@ def sound(world: World, invoice: Invoice) -> tuple[str, str]:
     return files.read(invoice.cii).decode(), pdf.text(files.read(invoice.pdf))
 
 
+@pytest.mark.paper
 def test_an_exempt_option_beside_a_taxed_package(world: World, shop: Shop, company: Customer) -> None:
     option(vat_category="exempted", vat_reason="VATEX-EU-132-1I")
     shown = pricing.quote(company.account, catalogue.package("vps-m"), "month", {"vps-address": 2}, now=world.now)
@@ -63,6 +64,7 @@ def test_an_exempt_option_beside_a_taxed_package(world: World, shop: Shop, compa
     assert (renewed.net_cents, renewed.vat_cents) == (1590, 238)
 
 
+@pytest.mark.paper
 def test_a_reduced_rate_holds_at_home_alone(world: World, shop: Shop, company: Customer) -> None:
     Package.objects.filter(code="vps-s").update(vat_category="reduced", vat_rate=Decimal("5.5"))
     shop.buy(company)
@@ -74,6 +76,7 @@ def test_a_reduced_rate_holds_at_home_alone(world: World, shop: Shop, company: C
     assert shown.totals.groups[0].rate == Decimal(19)
 
 
+@pytest.mark.paper
 def test_what_is_outside_vat_has_an_invoice_of_its_own(world: World, shop: Shop, company: Customer) -> None:
     Package.objects.filter(code="vps-s").update(vat_category="outside")
     with pytest.raises(RuleViolation) as refused:

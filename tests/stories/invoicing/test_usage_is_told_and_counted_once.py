@@ -18,7 +18,7 @@ from panel.core.errors import RuleViolation
 from tests.support.shop import Shop
 from tests.support.world import World, paris
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 RENEW = ["invoicing.renew"]
 TIERS = [{"up_to": "1000", "unit_price": "0.06"}, {"up_to": None, "unit_price": "0.045"}]
 

@@ -36,7 +36,7 @@ from tests.support.world import Customer, World
 from tickets import return_address
 from tickets.models import Ticket
 
-pytestmark = [pytest.mark.local, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.local, pytest.mark.paper, pytest.mark.django_db(transaction=True)]
 ESCALATE, METER = "abuse.escalate", "servers.meter"
 
 
