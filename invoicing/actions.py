@@ -103,6 +103,7 @@ PAY_ORDER = Action("invoicing.order_pay", _("Pay"), permission="pay", danger=Dan
 CANCEL_ORDER = Action(
     "invoicing.order_cancel", _("Cancel the order"), permission="order", danger=Danger.CONFIRM, why_not=_not_cancellable
 )
+PACKS = Action("invoicing.packs", _("Prepaid packs"), permission="see")
 SUBSCRIPTIONS = Action("invoicing.subscriptions", _("Subscriptions"), permission="see")
 END_SUBSCRIPTION = Action(
     "invoicing.subscription_end", _("End the subscription"), permission="order", danger=Danger.DESTROYS, why_not=_ended

@@ -13,7 +13,7 @@ class InvoicingConfig(AppConfig):
         from invoicing import frame, platforms, vies, wording  # noqa: F401
         from invoicing.accounting import closings, reconciling  # noqa: F401
         from invoicing.chasing import dunning, rejection_fees, suspending  # noqa: F401
-        from invoicing.consuming import metered_kind  # noqa: F401
+        from invoicing.consuming import metered_kind, pack_expiry  # noqa: F401
         from invoicing.debiting import debit_wording, instead, mandate_signing, outcomes, pain008  # noqa: F401
         from invoicing.gateways import check_settings
         from invoicing.issuing import printing  # noqa: F401

@@ -7,6 +7,7 @@ from invoicing.banking.bank_models import BankFile, BankReceipt
 from invoicing.chasing.dunning_models import ClockStop, Reminder, Suspension, SuspensionState
 from invoicing.chasing.late_models import LateInvoice, LegalRate
 from invoicing.compensating.service_credit_models import ServiceCredit, ServiceCreditUse
+from invoicing.consuming.pack_models import MovementKind, Pack, PackClosing, PackMovement, PackNotice
 from invoicing.consuming.usage_models import PackageMeter, UsageEvent, UsageSource
 from invoicing.contesting.contest_models import Contest, ContestKind, ContestState
 from invoicing.debiting.debit_models import (
@@ -30,6 +31,8 @@ from invoicing.issuing.document_models import (
 )
 from invoicing.limiting.limit_models import SpendingCap, SpendingWarning
 from invoicing.offering.catalogue_models import (
+    ONCE,
+    PACK,
     Family,
     Interval,
     Item,
@@ -92,6 +95,8 @@ from invoicing.taxing.platform_models import EReport, ReportKind, Transmission, 
 from invoicing.taxing.tax_models import VatAnswer, VatCheck, VatRate
 
 __all__ = [
+    "ONCE",
+    "PACK",
     "AccountStanding",
     "BankFile",
     "BankReceipt",
@@ -141,12 +146,17 @@ __all__ = [
     "ManualPayment",
     "MethodKind",
     "MoneyDifference",
+    "MovementKind",
     "NumberSeries",
     "Option",
     "Order",
     "OrderLine",
     "OrderReview",
     "OrderState",
+    "Pack",
+    "PackClosing",
+    "PackMovement",
+    "PackNotice",
     "Package",
     "PackageMeter",
     "Payment",

@@ -3,14 +3,18 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from invoicing.accounting import ledger
 from invoicing.models import (
+    ONCE,
+    PACK,
     Dispute,
     Family,
     Interval,
@@ -34,6 +38,7 @@ from invoicing.models import (
 from invoicing.offering import catalogue, group_rules, groups
 from invoicing.paying.payment_rules import OWN
 from invoicing.subscribing import kinds, ordering
+from panel.accounts import terms_in_force
 from panel.accounts.models import Account
 from panel.core.actors import Actor
 from panel.core.calendars import add_months, paris_date
@@ -91,7 +96,7 @@ def offers(now: datetime, account: Account | None = None) -> list[tuple[Family, 
 def whole_catalogue(now: datetime) -> list[tuple[Family, list[Offer], list[Offer]]]:
     """Everything, on sale or not, as staff sees it."""
     prices = _prices(now)
-    packages, options = list(Package.objects.all()), list(Option.objects.all())
+    packages, options = list(Package.objects.exclude(service_kind=PACK)), list(Option.objects.all())
     return [
         (
             family,
@@ -100,6 +105,47 @@ def whole_catalogue(now: datetime) -> list[tuple[Family, list[Offer], list[Offer
         )
         for family in Family.objects.all()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class PackOffer:
+    """A prepaid pack as the catalogue shows it; no `cents` where it has no price yet."""
+
+    item: Package
+    name: str
+    summary: str
+    cents: Cents | None
+    own: bool
+
+    @property
+    def units(self) -> Decimal:
+        return Decimal(self.item.spec["units"])
+
+    @property
+    def unit(self) -> str:
+        return str(self.item.spec["unit"])
+
+
+def pack_offers(now: datetime, account: Account) -> list[PackOffer]:
+    """The prepaid packs on sale that have a price, at the prices of `account`; none where its terms know none."""
+    if terms_in_force.at(account, now).packs is None:
+        return []
+    return [one for one in _pack_offers(catalogue.packs(), _prices(now, account)) if one.cents is not None]
+
+
+def all_packs(now: datetime) -> list[PackOffer]:
+    """Every prepaid pack, on sale or not, as staff sees it."""
+    rows = Package.objects.filter(service_kind=PACK).order_by("position", "code")
+    return _pack_offers(rows, _prices(now))
+
+
+def _pack_offers(rows: QuerySet[Package], prices: dict[tuple[str, int, str], "_Seen"]) -> list[PackOffer]:
+    language, found = get_language() or "en", []
+    for row in rows:
+        seen = prices.get(("package", row.pk, ONCE))
+        cents, own = (seen.cents, seen.own) if seen else (None, False)
+        found.append(PackOffer(row, row.named(language), row.told(language), cents, own))
+    return found
 
 
 def offer(item: Package | Option, now: datetime, account: Account | None = None) -> Offer:
@@ -183,7 +229,10 @@ def order_status(order: Order) -> OrderStatus:
     steps.append({"title": _("Invoice issued"), "state": "done" if paid else "waiting", "note": number,
                   "at": order.paid_at if paid else None})  # fmt: skip
     progress = kinds.Progress()
-    if subscription is not None:
+    if order.interval == ONCE:
+        progress = kinds.Progress(reverse("invoicing:pack_list"), ready=paid)
+        steps.append({"title": _("Pack ready to use"), "state": "done" if paid else "waiting"})
+    elif subscription is not None:
         progress = kinds.get(subscription.service_kind).progress(subscription)
         steps += [dict(step) for step in progress.steps]
     elif order.state in (OrderState.AWAITING_PAYMENT, OrderState.HELD):

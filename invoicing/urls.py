@@ -4,7 +4,7 @@ from django.urls import path
 
 from invoicing import billing_views, debit_urls, sales_urls, views
 from invoicing.chasing import dunning_views
-from invoicing.consuming import usage_views
+from invoicing.consuming import pack_views, usage_views
 from invoicing.funding import funds_views
 from invoicing.limiting import limit_views
 from invoicing.subscribing import change_views, pause_views
@@ -22,6 +22,8 @@ urlpatterns = [
     path("services/orders/<slug:reference>/pay-from-funds/", funds_views.order_pay_funds, name="order_pay_funds"),
     path("services/orders/<slug:reference>/cancel/", views.order_cancel, name="order_cancel"),
     path("services/orders/<slug:reference>/pro-forma.pdf", views.order_pro_forma, name="order_pro_forma"),
+    path("services/packs/", pack_views.pack_list, name="pack_list"),
+    path("services/packs/<slug:package>/", pack_views.pack_order, name="pack_order"),
     path("services/subscriptions/", views.subscription_list, name="subscription_list"),
     path("services/subscriptions/<slug:reference>/", views.subscription_detail, name="subscription_detail"),
     path(

@@ -117,6 +117,9 @@ WORDINGS.update(
         "invoicing.usage_source.added": Wording(_("Source of usage %(source)s added"), "token"),
         "invoicing.usage_source.revoked": Wording(_("Key of the source of usage %(source)s revoked"), "ban", "warn"),
         "invoicing.meter.set": Wording(_("Meter %(meter)s of %(package)s priced"), "traffic"),
+        "invoicing.pack.bought": Wording(_("Prepaid pack %(pack)s bought"), "services", "good"),
+        "invoicing.pack.expired": Wording(_("Prepaid pack %(pack)s expired with %(units)s"), "hourglass", "warn"),
+        "invoicing.pack.refunded": Wording(_("Prepaid pack %(pack)s of invoice %(invoice)s credited"), "undo"),
         "invoicing.charge.made": Wording(_("%(amount)s charged on invoice %(invoice)s"), "coin", "warn"),
         "invoicing.charge.reversed": Wording(_("%(amount)s credited by %(invoice)s"), "undo", "good"),
     }

@@ -1,4 +1,5 @@
-"""Months of usage events, rated: what ended is rated once, what came late is settled by its difference (OPR-1)."""
+"""Months of usage events, rated: what ended is rated once, what came late is settled by its difference (OPR-1). What a
+prepaid pack paid for stands on the invoice at 0.00 (OPR-9)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Max
 
 from invoicing import rules
-from invoicing.consuming import usage, usage_rules
+from invoicing.consuming import packs, usage, usage_rules
 from invoicing.consuming.usage_rules import Rating
 from invoicing.models import Consumption, PackageMeter, Subscription, UsageEvent
 from invoicing.rules import Line, Wanted
@@ -18,6 +19,7 @@ from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.money import Cents
 from panel.terms import Terms
 
+PREPAID = ("%(name)s: drawn from your prepaid packs", "%(name)s : pris sur vos packs prépayés")
 LATE = ("%(name)s: late usage of a month invoiced before", "%(name)s : consommation tardive d’un mois déjà facturé")
 
 
@@ -82,10 +84,11 @@ def _period(
     starts = sorted(before.keys() | fresh.keys())
     spans = [fresh.get(start) or Period(start, before[start][0].end) for start in starts]
     quantities = [usage.units(row, plan.meter, span.start, span.end) for span in spans]
+    prepaid = [packs.paid_for(row, plan.meter, span.start, span.end) for span in spans]
     steps = usage_rules.tiers(plan.tiers)
     newest = UsageEvent.objects.filter(subscription=row, meter=plan.meter).aggregate(newest=Max("pk"))["newest"] or 0
-    for span, rating in zip(spans, usage_rules.months(quantities, plan.allowance, steps, carries=plan.carries),
-                            strict=True):  # fmt: skip
+    rated = usage_rules.months(quantities, plan.allowance, steps, carries=plan.carries, prepaid=prepaid)
+    for span, rating in zip(spans, rated, strict=True):
         earlier = before.get(span.start, [])
         billed = sum(one.net_cents for one in earlier)
         if earlier and earlier[-1].quantity == rating.quantity and billed == rating.net:
@@ -95,7 +98,8 @@ def _period(
                 subscription=row, account_id=row.account_id, meter=plan.meter, start=span.start, end=span.end,
                 number=len(earlier), quantity=rating.quantity, allowance=rating.allowance, unit=plan.unit,
                 counted_to=newest, terms_version=version.name, net_cents=rating.net - billed,
-                evidence={"plan": plan.pk, "carried": str(rating.carried), "before": billed},
+                evidence={"plan": plan.pk, "carried": str(rating.carried), "before": billed,
+                          "prepaid": _plain(rating.prepaid)},
             )
         )  # fmt: skip
         if earlier:
@@ -108,19 +112,39 @@ def _lines(
     row: Subscription, plan: PackageMeter, span: Period, rating: Rating, version: Terms, treatment: VatTreatment,
     language: str,
 ) -> list[Line]:  # fmt: skip
-    """One line for each tier that was reached, each rounded once."""
+    """What packs paid for, at 0.00; then one line for each tier that was reached, each rounded once."""
     one = len(rating.parts) == 1
     evidence = {
         "used" if one else "counted": _plain(rating.quantity),
         "allowance" if one else "free": _plain(rating.allowance), "subscription": row.reference,
         "terms": version.name, "plan": plan.pk, "meter": plan.meter,
     }  # fmt: skip
-    return [
+    if rating.prepaid:
+        evidence |= {"prepaid": _plain(rating.prepaid)}
+    return _prepaid_line(row, plan, span, rating, treatment, language) + [
         rules.metered(
             f"usage:{plan.meter}", plan.named(language), part.quantity, plan.unit, part.unit_price, treatment,
             rule=usage.RULE, period=span, evidence=evidence,
         )
         for part in rating.parts if part.net
+    ]  # fmt: skip
+
+
+def _prepaid_line(
+    row: Subscription, plan: PackageMeter, span: Period, rating: Rating, treatment: VatTreatment, language: str
+) -> list[Line]:
+    """OPR-9: says which packs paid for how much of the month; it costs nothing any more."""
+    if not rating.prepaid:
+        return []
+    said = PREPAID[1 if language == "fr" else 0] % {"name": plan.named(language)}
+    named = ", ".join(packs.named_for(row, plan.meter, span.start, span.end))
+    evidence = {"packs": named, "counted": _plain(rating.quantity), "subscription": row.reference, "plan": plan.pk,
+                "meter": plan.meter}  # fmt: skip
+    return [
+        rules.metered(
+            f"usage:{plan.meter}", said, rating.prepaid, plan.unit, Decimal(0), treatment, rule=packs.RULE,
+            period=span, evidence=evidence,
+        )
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from invoicing.consuming import usage_rules
+from invoicing.consuming import packs, usage_rules
 from invoicing.consuming.usage_models import MILLION
 from invoicing.consuming.usage_rules import ZERO
 from invoicing.models import ChangeState, PackageMeter, Subscription, UsageEvent, UsageSource
@@ -119,7 +119,10 @@ def _event(
     if plan is None:
         raise wrong(event, _("the package has no such meter."))
     counter = usage_rules.COUNTERS[plan.counter]
-    numbers = terms.version(subscription.terms_version).table[counter.rule] if counter.rule else {}
+    table = terms.version(subscription.terms_version).table
+    if counter.rule and counter.rule not in table:
+        raise wrong(event, _("the terms do not say how a message is counted."))
+    numbers = table[counter.rule] if counter.rule else {}
     row.meter, row.at, row.quantity = event.meter, event.at, event.quantity
     row.millionths = int(counter.count(event.quantity, numbers) * MILLION)
     return row
@@ -151,6 +154,7 @@ def _keep(found: dict[str, UsageEvent], *, now: datetime) -> None:
             UsageEvent.objects.bulk_create(corrections)
     except IntegrityError as error:  # told at the same instant of another subscription
         raise Conflict(_("A key was told twice, with different contents."), rule=RULE, field="events") from error
+    packs.draw([*plain, *corrections], now=now)
     ended = {row.subscription_id for row in found.values() if row.subscription.ended_at is not None}
     Subscription.objects.filter(pk__in=ended, next_due_on=None).update(next_due_on=paris_date(now) + timedelta(days=1))
     UsageSource.objects.filter(code__in={row.source for row in found.values()}).update(heard_at=now)

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.consuming.usage_setup import MeterWish
-from invoicing.models import Package
+from invoicing.models import PACK, Package
 
 TIERS = (1, 2, 3)
 COUNTERS = (("sum", _("As it is sent")), ("sms", _("Characters of a message, counted as its parts (OPR-2)")))
@@ -17,7 +17,9 @@ COUNTERS = (("sum", _("As it is sent")), ("sms", _("Characters of a message, cou
 class MeterForm(forms.Form):
     """What a package counts from a day on, and what is charged beyond the allowance (OPR-1)."""
 
-    package = forms.ModelChoiceField(Package.objects.order_by("code"), label=_("Package"), to_field_name="code")
+    package = forms.ModelChoiceField(
+        Package.objects.exclude(service_kind=PACK).order_by("code"), label=_("Package"), to_field_name="code"
+    )  # fmt: skip
     meter = forms.SlugField(label=_("Code of the meter"), max_length=40, help_text=_("Such as sms: sources name it."))
     name = forms.CharField(label=_("Name in English"), max_length=80)
     name_fr = forms.CharField(label=_("Name in French"), max_length=80)

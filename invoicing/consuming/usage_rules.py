@@ -1,4 +1,4 @@
-"""What consumption costs beyond an allowance. Pure. (SRV-5, OPR-1, OPR-2, OPR-8)"""
+"""What consumption costs beyond an allowance. Pure. (SRV-5, OPR-1, OPR-2, OPR-8, OPR-9)"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,13 +125,15 @@ def graduated(steps: Sequence[Tier], units: Decimal) -> tuple[Part, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One month: what was counted, what was free (`carried` of it brought over), and what the rest costs."""
+    """One month: what was counted, what packs paid for of it (`prepaid`), what was free (`carried` of it brought over),
+    and what the rest costs."""
 
     quantity: Decimal
     allowance: Decimal
     carried: Decimal
     billable: Decimal
     parts: tuple[Part, ...]
+    prepaid: Decimal = ZERO
 
     @property
     def net(self) -> Cents:
@@ -139,15 +141,17 @@ class Rating:
 
 
 def months(
-    quantities: Sequence[Decimal], allowance: Decimal, steps: Sequence[Tier], *, carries: bool = False
-) -> list[Rating]:
+    quantities: Sequence[Decimal], allowance: Decimal, steps: Sequence[Tier], *, carries: bool = False,
+    prepaid: Sequence[Decimal] = (),
+) -> list[Rating]:  # fmt: skip
     """The months of one contractual period, in order. With `carries` what is left of the allowance is free in the month
-    after (OPR-8), to the end of the contractual period."""
+    after (OPR-8), to the end of the contractual period. `prepaid`: what packs paid for, month by month (OPR-9); it
+    takes nothing of the allowance."""
     found: list[Rating] = []
     carried = ZERO
-    for quantity in quantities:
-        free = allowance + carried
-        billable = max(ZERO, quantity - free)
-        found.append(Rating(quantity, free, carried, billable, graduated(steps, billable)))
-        carried = max(ZERO, free - quantity) if carries else ZERO
+    for quantity, paid in zip(quantities, prepaid or [ZERO] * len(quantities), strict=True):
+        free, rest = allowance + carried, quantity - paid
+        billable = max(ZERO, rest - free)
+        found.append(Rating(quantity, free, carried, billable, graduated(steps, billable), paid))
+        carried = max(ZERO, free - rest) if carries else ZERO
     return found

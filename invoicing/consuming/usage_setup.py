@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from invoicing.consuming import usage_rules
 from invoicing.consuming.usage import RULE
 from invoicing.models import Package, PackageMeter, UsageSource
+from panel import terms
 from panel.core import events
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
@@ -80,6 +81,9 @@ def set_meter(package: Package, wish: MeterWish, *, valid_from: datetime, actor:
         raise RuleViolation(_("A price can only hold from now on."), rule="LEG-3", field="valid_from")
     if wish.counter not in usage_rules.COUNTERS:
         raise RuleViolation(_("Nobody counts in this way."), rule=RULE, field="counter")
+    needs = usage_rules.COUNTERS[wish.counter].rule
+    if needs and needs not in terms.current(now).table:
+        raise RuleViolation(_("The terms in force do not say how a message is counted."), rule=needs, field="counter")
     if wish.meter in usage_rules.METERS or not CODE.fullmatch(wish.meter):
         raise RuleViolation(_("Please use lower-case letters, digits and hyphens."), rule=RULE, field="meter")
     try:

@@ -1,5 +1,6 @@
 """The customer's pages of consumption: the next invoices, a subscription's usage, what an invoice line rests on."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -9,8 +10,8 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from invoicing import actions, selectors
-from invoicing.consuming import evidence, usage
-from invoicing.models import Consumption, Invoice, Subscription, SubscriptionState, UsageEvent
+from invoicing.consuming import evidence, packs, usage
+from invoicing.models import Consumption, Invoice, Pack, Subscription, SubscriptionState, UsageEvent
 from invoicing.renewing import upcoming
 from invoicing.subscribing import kinds
 from panel.core import clock, web
@@ -41,15 +42,18 @@ def usage_of(request: HttpRequest, row: Subscription) -> dict[str, Any]:
     """The page's context, for customers and staff alike."""
     now, actor = clock.now(), web.actor(request)
     told = UsageEvent.objects.visible_to(actor).filter(subscription=row).order_by("-pk").select_related("corrects")
+    told = told.prefetch_related("pack_movements__pack")
     page = told.filter(pk__lt=request.GET["before"]) if request.GET.get("before", "").isdecimal() else told
     events = list(page[: EVENTS + 1])
     running, past = upcoming.running(row, now=now), list(_past(row))
     names = usage.names(row, get_language() or "en")
     for one in (*running, *past):
         one.named = names.get(one.meter, one.meter)  # type: ignore[attr-defined]
+        one.prepaid, one.carried = (Decimal(one.evidence.get(key, 0)) for key in ("prepaid", "carried"))  # type: ignore[attr-defined]
     return {
         "row": row, "name": kinds.get(row.service_kind).describe(row, get_language() or "en"),
         "upcoming": upcoming.next_invoice(row, now=now), "running": running, "consumptions": past,
+        "packs": packs.of_account(Pack.objects.visible_to(actor).filter(account=row.account_id), names),
         "events": events[:EVENTS], "before": events[EVENTS - 1].pk if len(events) > EVENTS else None,
         "may_see_invoice": actions.INVOICES.permits(actor) or actions.STAFF_INVOICES.permits(actor), "now": now,
     }  # fmt: skip

@@ -26,6 +26,7 @@ RULES: dict[str, Promise] = {
     "SUB-12": gettext_lazy("A change within a period is counted by the day, on both sides the same."),
     "SRV-5": gettext_lazy("What is beyond the included volume is counted to the byte, and rounded once."),
     "OPR-1": gettext_lazy("What is beyond the included volume of a month is counted by events, each of them once."),
+    "OPR-9": gettext_lazy("A prepaid pack is paid for when it is bought; what is drawn from it costs nothing more."),
     "ABU-3": gettext_lazy("A copyright notice was left unanswered, and the address was deactivated."),
     "ABU-5": gettext_lazy("A copyright notice was left unanswered, and the subscription was terminated."),
     "ABU-7": gettext_lazy("An address of the service was put on a blocklist."),
@@ -36,8 +37,8 @@ RULES: dict[str, Promise] = {
 }
 SUBJECT = ("subject_type", "subject_id")
 SHARE = ("period_price", "instead_of", "days", "days_of_period")
-SHOWN = {"used", "allowance", "subscription", "terms", "case", "credits_line", "down_payment", "period_start",
-         "period_end", *SHARE, *SUBJECT}  # fmt: skip
+SHOWN = {"used", "allowance", "prepaid", "plan", "subscription", "terms", "case", "credits_line", "down_payment",
+         "period_start", "period_end", *SHARE, *SUBJECT}  # fmt: skip
 LABELS = {
     "service": gettext_lazy("Service"), "quote": gettext_lazy("Quote"), "percent": gettext_lazy("Percent"),
     "of_cents": gettext_lazy("Of"), "promotion": gettext_lazy("Promotional code"),
@@ -45,6 +46,8 @@ LABELS = {
     "server": gettext_lazy("Server"), "month": gettext_lazy("Month"),
     "minutes_measured": gettext_lazy("Minutes of the month"), "minutes_down": gettext_lazy("Minutes down"),
     "minutes_allowed": gettext_lazy("Minutes allowed"), "hours_begun": gettext_lazy("Hours begun beyond"),
+    "packs": gettext_lazy("Prepaid packs"), "counted": gettext_lazy("Used"), "free": gettext_lazy("Included"),
+    "meter": gettext_lazy("Meter"),
     "bytes": gettext_lazy("Bytes counted"), "included": gettext_lazy("Bytes included"),
 }  # fmt: skip
 
@@ -108,7 +111,9 @@ def _facts(row: InvoiceLine, invoice: Invoice, *, customer: bool) -> Iterable[Fa
         yield Fact(_("Days"), str((row.period_end - row.period_start).days))
     if "used" in evidence:
         unit = texts.unit(language, row.unit)
-        for label, key in ((_("Used"), "used"), (_("Included"), "allowance")):
+        for label, key in ((_("Used"), "used"), (_("From prepaid packs"), "prepaid"), (_("Included"), "allowance")):
+            if key not in evidence:
+                continue
             yield Fact(label, f"{texts.decimal(language, str(evidence[key]))} {unit}")
     if "case" in evidence:
         yield Fact(_("Because of"), str(evidence["case"]))
@@ -155,10 +160,12 @@ def _sums(row: InvoiceLine, rows: Sequence[InvoiceLine], invoice: Invoice) -> li
 
     said = []
     if "used" in row.evidence:
+        sum_ = _("%(used)s used − %(included)s included = %(over)s %(unit)s beyond")
+        if "prepaid" in row.evidence:
+            sum_ = _("%(used)s used − %(prepaid)s from packs − %(included)s included = %(over)s %(unit)s beyond")
         said.append(
-            _("%(used)s used − %(included)s included = %(over)s %(unit)s beyond")
-            % {"used": number(str(row.evidence["used"])), "included": number(str(row.evidence["allowance"])),
-               "over": number(row.quantity), "unit": unit}
+            sum_ % {"used": number(str(row.evidence["used"])), "included": number(str(row.evidence["allowance"])),
+                    "prepaid": number(str(row.evidence.get("prepaid", 0))), "over": number(row.quantity), "unit": unit}
         )  # fmt: skip
     if set(SHARE) <= row.evidence.keys():
         kept = {key: int(row.evidence[key]) for key in SHARE}

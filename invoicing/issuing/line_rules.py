@@ -22,7 +22,8 @@ def holds(line: Stated) -> bool:
     """Whether the quantity follows from the evidence, and the amount from quantity and price, rounded once. A credited
     part of a line is stated as an amount: its evidence is the line it gives back."""
     if "used" in line.evidence and "credits_line" not in line.evidence:
-        beyond = max(Decimal(0), Decimal(str(line.evidence["used"])) - Decimal(str(line.evidence["allowance"])))
+        free = Decimal(str(line.evidence["allowance"])) + Decimal(str(line.evidence.get("prepaid", 0)))
+        beyond = max(Decimal(0), Decimal(str(line.evidence["used"])) - free)
         whole = -(-beyond // 1)  # each unit begun, where the terms say so
         if line.quantity not in (beyond, whole):
             return False

@@ -39,10 +39,13 @@ class Standing:
         return not self.raised and self.paid_invoices < law.paid_invoices
 
 
-def refused(standing: Standing, spent: Spent, wanted: Cents, cap: Cents | None, law: LimitTerms) -> str | None:
-    """Why one more service over `wanted` cannot be ordered now; what reaches a limit exactly is within it."""
+def refused(
+    standing: Standing, spent: Spent, wanted: Cents, cap: Cents | None, law: LimitTerms, *, service: bool = True
+) -> str | None:
+    """Why one more `service` (or something that is none, such as a prepaid pack) over `wanted` cannot be ordered now;
+    what reaches a limit exactly is within it."""
     if standing.is_new(law):
-        if standing.services + 1 > law.services:
+        if service and standing.services + 1 > law.services:
             return SERVICES
         if spent.total + wanted > law.month:
             return MONTH

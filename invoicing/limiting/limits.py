@@ -65,14 +65,15 @@ def standing_of(account: Account) -> Standing:
     return Standing(spending.running_services(account), paid.count(), raised)
 
 
-def check_order(account: Account, wanted: Cents, *, now: datetime) -> None:
-    """RuleViolation, with the figures, when one more service over `wanted` cents (net) is beyond a limit or the cap."""
+def check_order(account: Account, wanted: Cents, *, service: bool = True, now: datetime) -> None:
+    """RuleViolation, with the figures, when one more `service` (or something that is none) over `wanted` cents (net) is
+    beyond a limit or the cap."""
     settlement.lock_account(account.pk)
     law, standing, cap = terms_in_force.at(account, now).limits, standing_of(account), spending.cap_of(account)
     if cap is None and not standing.is_new(law):
         return  # nothing binds it: what the month came to need not be reckoned
     spent = spending.month_of(account, now=now)
-    why = limit_rules.refused(standing, spent, wanted, cap, law)
+    why = limit_rules.refused(standing, spent, wanted, cap, law, service=service)
     if why is not None:
         raise RuleViolation(_sentence(why, spent, wanted, cap, law), rule=RULE)
 

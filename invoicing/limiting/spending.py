@@ -17,6 +17,7 @@ from invoicing.journal import tell
 from invoicing.limiting import limit_rules
 from invoicing.limiting.limit_rules import Spent
 from invoicing.models import (
+    ONCE,
     Invoice,
     InvoiceKind,
     Order,
@@ -146,4 +147,5 @@ def _warn(pk: int, *, now: datetime) -> None:
 def running_services(account: Account) -> int:
     """Services that run, or are ordered."""
     running = Subscription.objects.filter(account=account).exclude(state=SubscriptionState.TERMINATED).count()
-    return running + Order.objects.filter(account=account, state__in=PENDING).count()
+    ordered = Order.objects.filter(account=account, state__in=PENDING).exclude(interval=ONCE)
+    return running + ordered.count()

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from invoicing.models import Family, Interval, Option, Package, Price
+from invoicing.models import PACK, Family, Interval, Option, Package, Price
 from invoicing.offering import group_rules
 from invoicing.offering.group_rules import Grouped
 from panel import terms
@@ -129,8 +129,23 @@ def _first_prices(row: Mapping[str, Any], **item: Package | Option) -> None:
 
 
 def packages() -> QuerySet[Package]:
-    """Packages on sale, in the order they are compared."""
-    return Package.objects.filter(on_sale=True).select_related("family").order_by("family__position", "position")
+    """Packages on sale, in the order they are compared; prepaid packs stand apart (`packs`)."""
+    rows = Package.objects.filter(on_sale=True).exclude(service_kind=PACK)
+    return rows.select_related("family").order_by("family__position", "position")
+
+
+def packs() -> QuerySet[Package]:
+    """Prepaid packs on sale (OPR-9)."""
+    rows = Package.objects.filter(on_sale=True, service_kind=PACK)
+    return rows.select_related("family").order_by("family__position", "position")
+
+
+def pack(code: str) -> Package:
+    """The prepaid pack on sale under `code`; RuleViolation when there is none."""
+    found = packs().filter(code=code).first()
+    if found is None:
+        raise RuleViolation(_("This pack is not on sale."), rule="OPR-9", field="package")
+    return found
 
 
 def package(code: str) -> Package:

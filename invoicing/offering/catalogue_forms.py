@@ -27,13 +27,16 @@ class FamilyForm(forms.ModelForm):
         }  # fmt: skip
 
 
-class _ItemForm(forms.ModelForm):
+class ItemForm(forms.ModelForm):
+    """What the forms of packages, options and packs have in common."""
+
     service_kind = forms.ChoiceField(label=_("Kind of service"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["vat_category"].required = False
-        self.fields["service_kind"].choices = [(one, one) for one in sorted(kinds.registered())]  # type: ignore[attr-defined]
+        if "service_kind" in self.fields:
+            self.fields["service_kind"].choices = [(one, one) for one in sorted(kinds.registered())]  # type: ignore[attr-defined]
         if self.instance.pk:
             self.fields["code"].disabled = True  # orders and invoices name it
 
@@ -74,7 +77,7 @@ LABELS = {
 }  # fmt: skip
 
 
-class PackageForm(_ItemForm):
+class PackageForm(ItemForm):
     """A package and what it promises; what runs already keeps what it was given."""
 
     vcpu = forms.IntegerField(label=_("Processors (vCPU)"), min_value=1, max_value=512)
@@ -112,7 +115,7 @@ class PackageForm(_ItemForm):
         return super().save(commit)
 
 
-class OptionForm(_ItemForm):
+class OptionForm(ItemForm):
     """A related service that can be ordered with any package of its family."""
 
     class Meta:
@@ -162,7 +165,7 @@ class PriceForm(forms.Form):
         return round_cents(self.cleaned_data["amount"])
 
     def setup_cents(self) -> Cents:
-        return round_cents(self.cleaned_data["setup"] or Decimal(0))
+        return round_cents(self.cleaned_data.get("setup") or Decimal(0))
 
     def start(self, now: datetime) -> datetime:
         return price_notices.start_of(self.cleaned_data["valid_from"], now)

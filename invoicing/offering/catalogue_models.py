@@ -16,6 +16,13 @@ class Interval(models.TextChoices):
     YEAR = "year"
 
 
+ONCE = "once"
+"""The interval of what is bought once and has no periods: a prepaid pack (OPR-9)."""
+PACK = "pack"
+"""The service kind of the packages that are prepaid packs: bought once, they are no running service."""
+INVOICED = (*Interval.choices, (ONCE, _("once")))
+
+
 class Family(models.Model):
     """Packages that are compared side by side, such as `vps`."""
 
@@ -95,7 +102,8 @@ class Item(models.Model):
 
 
 class Package(Item):
-    """`spec` for a VPS: vcpu, memory_mb, disk_gb, included_bytes (per traffic month), network_mbps.
+    """`spec` for a VPS: vcpu, memory_mb, disk_gb, included_bytes (per traffic month), network_mbps; for a prepaid pack
+    (OPR-9): meter, unit, units.
 
     `trial_days` free days can be had once by an account (0: none); then it is paid for (`trial_converts`), or ends.
     """
@@ -129,7 +137,7 @@ class Price(models.Model):
     package = models.ForeignKey(Package, models.PROTECT, null=True, blank=True, related_name="prices")
     option = models.ForeignKey(Option, models.PROTECT, null=True, blank=True, related_name="prices")
     group = models.ForeignKey(CustomerGroup, models.PROTECT, null=True, blank=True, related_name="prices")
-    interval = models.CharField(max_length=10, choices=Interval)
+    interval = models.CharField(max_length=10, choices=INVOICED)
     amount_cents = models.BigIntegerField()
     setup_cents = models.BigIntegerField(default=0)
     setup_on_change = models.BooleanField(default=False)

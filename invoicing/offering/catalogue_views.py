@@ -9,19 +9,29 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions, selectors
-from invoicing.models import Family, Option, Package
+from invoicing.models import PACK, Family, Option, Package
 from invoicing.offering import price_notices
 from invoicing.offering.catalogue_forms import FamilyForm, OptionForm, PackageForm, PriceForm
+from invoicing.offering.pack_forms import PackForm, PackPriceForm
 from panel.core import clock, events, web
 from panel.core.errors import RuleViolation
 
-FORMS: dict[str, Any] = {"family": FamilyForm, "package": PackageForm, "option": OptionForm}
+FORMS: dict[str, Any] = {"family": FamilyForm, "package": PackageForm, "option": OptionForm, "pack": PackForm}
+PRICES: dict[str, type[PriceForm]] = {"pack": PackPriceForm}
 SHOWN = 40
-MODELS: dict[str, Any] = {"family": Family, "package": Package, "option": Option}
+ITEMS: dict[str, Any] = {
+    "family": Family.objects.all(), "option": Option.objects.all(),
+    "package": Package.objects.exclude(service_kind=PACK), "pack": Package.objects.filter(service_kind=PACK),
+}  # fmt: skip
 
 
 def _titles() -> dict[str, str]:
-    return {"family": _("New family"), "package": _("New package"), "option": _("New option")}
+    return {
+        "family": _("New family"),
+        "package": _("New package"),
+        "option": _("New option"),
+        "pack": _("New prepaid pack"),
+    }
 
 
 @web.page(actions.STAFF_CATALOGUE)
@@ -29,7 +39,7 @@ def _titles() -> dict[str, str]:
 def catalogue_list(request: HttpRequest) -> HttpResponse:
     """Families with their packages and options, on sale or not, at today's prices."""
     context = {
-        "families": selectors.whole_catalogue(clock.now()),
+        "families": selectors.whole_catalogue(clock.now()), "packs": selectors.all_packs(clock.now()),
         "may_edit": actions.EDIT_CATALOGUE.permits(web.actor(request)),
     }  # fmt: skip
     return render(request, "invoicing/staff_catalogue_list.html", context)
@@ -70,33 +80,35 @@ def catalogue_price(request: HttpRequest, kind: str, code: str) -> HttpResponse:
     item = _item(kind, code)
     if kind == "family":
         raise Http404
-    form, now = PriceForm(request.POST), clock.now()
+    form, now = PRICES.get(kind, PriceForm)(request.POST), clock.now()
     if form.is_valid():
         try:
             price_notices.set_price(
                 item, form.cleaned_data["interval"], form.cents(), valid_from=form.start(now),
                 actor=web.actor(request), now=now, setup_cents=form.setup_cents(),
-                setup_on_change=form.cleaned_data["setup_on_change"],
+                setup_on_change=form.cleaned_data.get("setup_on_change", False),
             )  # fmt: skip
         except RuleViolation as refusal:
             form.add_error(refusal.field or None, refusal.sentence)
         else:
-            web.say(request, _("The price is set; customers who have it running are told by e-mail."))
+            said = _("The price is set; customers who have it running are told by e-mail.")
+            web.say(request, _("The price is set for new orders.") if kind == "pack" else said)
             return redirect("invoicing_staff:catalogue_item", kind, code)
     return _item_page(request, kind, item, price_form=form, status=422)
 
 
 def _item(kind: str, code: str) -> Any:
-    if kind not in MODELS:
+    if kind not in ITEMS:
         raise Http404
-    return get_object_or_404(MODELS[kind], code=code)
+    return get_object_or_404(ITEMS[kind].all(), code=code)
 
 
 def _item_page(
     request: HttpRequest, kind: str, item: Any, *, form: Any = None, price_form: PriceForm | None = None, status: int
 ) -> HttpResponse:
     context = {
-        "kind": kind, "item": item, "form": form or FORMS[kind](instance=item), "price_form": price_form or PriceForm(),
+        "kind": kind, "item": item, "form": form or FORMS[kind](instance=item),
+        "price_form": price_form or PRICES.get(kind, PriceForm)(),
         "meters": item.meters.order_by("meter", "-valid_from")[:SHOWN] if kind == "package" else [],
         "prices": [] if kind == "family" else item.prices.filter(group=None).order_by("interval", "-valid_from"),
         "now": clock.now(),

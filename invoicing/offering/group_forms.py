@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.models import CustomerGroup, Interval, Option, Package
+from invoicing.models import PACK, CustomerGroup, Interval, Option, Package
 from invoicing.offering import price_notices
 from invoicing.offering.promotion_forms import DAY
 from panel.core.money import Cents, round_cents
@@ -56,7 +56,8 @@ class GroupPriceForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.items: dict[str, Package | Option] = {one.code: one for one in Package.objects.order_by("position")}
+        services = Package.objects.exclude(service_kind=PACK).order_by("position")
+        self.items: dict[str, Package | Option] = {one.code: one for one in services}
         self.items |= {one.code: one for one in Option.objects.order_by("position")}
         choice: Any = self.fields["item"]
         choice.choices = [(code, item.name) for code, item in self.items.items()]

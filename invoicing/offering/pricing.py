@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing import rules
 from invoicing.documents import sale_words
 from invoicing.issuing import parties
-from invoicing.models import Item, Option, Package
+from invoicing.models import ONCE, Item, Option, Package
 from invoicing.offering import catalogue, groups, promotions
 from invoicing.offering.catalogue import Choice
 from invoicing.offering.promotion_rules import Promise
@@ -65,8 +65,11 @@ def price(
     items: list[tuple[Package | Option, int]] = [(package, 1), *((choice.option, choice.quantity) for choice in chosen)]
     for item, quantity in items:
         tariff = catalogue.tariff(item, interval, now=now, group=group)
-        period = period_number(paris_date(now), interval, 0)
-        wanted.append(Wanted(item.code, item.named(spoken), tariff.cents, quantity, period=period, vat=item.vat))
+        period = None if interval == ONCE else period_number(paris_date(now), interval, 0)
+        wanted.append(
+            Wanted(item.code, item.named(spoken), tariff.cents, quantity, period=period, vat=item.vat,
+                   rule="OPR-9" if interval == ONCE else "")
+        )  # fmt: skip
         if tariff.setup:
             once.append(setup_of(item, tariff.setup, quantity, spoken))
 

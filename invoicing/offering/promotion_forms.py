@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.models import Interval, Package
+from invoicing.models import PACK, Interval, Package
 from invoicing.offering import price_notices
 from panel.core.calendars import start_of_paris_day
 from panel.core.money import CENT, round_cents
@@ -34,7 +34,8 @@ class PromotionForm(forms.Form):
     )  # fmt: skip
     on_setup = forms.BooleanField(label=_("Setup fees too"), required=False)
     packages = forms.ModelMultipleChoiceField(
-        Package.objects.order_by("family__position", "position"), label=_("Packages"), required=False,
+        Package.objects.exclude(service_kind=PACK).order_by("family__position", "position"),
+        label=_("Packages"), required=False,
         widget=forms.CheckboxSelectMultiple, help_text=_("None chosen: all of them."),
     )  # fmt: skip
     interval = forms.ChoiceField(

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.forms import question_field
-from invoicing.models import Option, Package, Quote, QuoteLine, QuoteStage
+from invoicing.models import PACK, Option, Package, Quote, QuoteLine, QuoteStage
 from invoicing.quoting import quote_rules
 from invoicing.subscribing import kinds
 from panel.accounts.models import Account
@@ -35,7 +35,8 @@ class QuoteLineForm(forms.Form):
     """One line: sold once, or a package each month or year."""
 
     package = forms.ModelChoiceField(
-        Package.objects.order_by("family__position", "position"), label=_("Package"), required=False,
+        Package.objects.exclude(service_kind=PACK).order_by("family__position", "position"),
+        label=_("Package"), required=False,
         empty_label=_("none: sold once"), help_text=_("Becomes that many subscriptions at this price."),
     )  # fmt: skip
     interval = forms.ChoiceField(

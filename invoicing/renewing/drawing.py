@@ -79,6 +79,8 @@ def drawn(row: Subscription, found: Found) -> Drawn:
     if renews(row, found.day):
         renewed = following(row.next_anchor, row.interval, Period(row.period_start, row.period_end))
         lines = [*_period_lines(row, renewed, found, language), *lines]
+    elif not any(line.net for line in lines):
+        lines = []  # what packs paid for (OPR-9) is said where there is something to pay, and on the page of usage
     version = found.ahead if renewed else found.before
     return Drawn(found.day, lines, counted, renewed, found.counts is None, version, treatment)
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from invoicing.accounting import ledger
+from invoicing.consuming import packs
 from invoicing.issuing import invoices
 from invoicing.models import Invoice, Payment, PaymentState
 from invoicing.paying import refunds, settlement
@@ -20,14 +21,17 @@ def credit(
     invoice: Invoice, amounts: Sequence[Cents], *, reason: str, refund: bool, key: str, actor: Actor, now: datetime
 ) -> Invoice:
     """Credit an invoice, once per `key`; with `refund`, what that freed goes back to the payments it came from, as far
-    as they reach. The rest stays in the customer's funds."""
+    as they reach. The rest stays in the customer's funds. Where all of a prepaid pack's price goes back, the pack goes:
+    RuleViolation when it was used (OPR-9)."""
     payments = _payments(invoice)  # locked before the account, as everywhere
+    bought = packs.of_invoice(invoice)
     before = ledger.funds(settlement.lock_account(invoice.account_id))
     once = f"staff:{invoice.number}:{key}"
     known = Invoice.objects.filter(once=once).first()
     if known is not None:
         return known
     note = invoices.credit(invoice, amounts, reason=reason, once=once, now=now, actor=actor)
+    packs.credited(bought, actor=actor, now=now)
     freed = ledger.funds(invoice.account) - before
     if refund and freed > 0:
         for payment in payments:

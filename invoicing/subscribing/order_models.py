@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.offering.catalogue_models import Interval, Option, Package
+from invoicing.offering.catalogue_models import INVOICED, Interval, Option, Package
 from panel.core.querysets import TenantQuerySet
 
 
@@ -33,7 +33,7 @@ class Order(models.Model):
     key = models.CharField(max_length=80)
     state = models.CharField(max_length=20, choices=OrderState, default=OrderState.AWAITING_PAYMENT)
     package = models.ForeignKey(Package, models.PROTECT, related_name="orders")
-    interval = models.CharField(max_length=10, choices=Interval)
+    interval = models.CharField(max_length=10, choices=INVOICED)
     settings = models.JSONField(default=dict)
     quotation = models.JSONField()
     vat_evidence = models.JSONField(default=dict)

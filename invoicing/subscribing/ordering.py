@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from invoicing import rules
+from invoicing.consuming import packs
 from invoicing.documents import PRO_FORMA, InvoiceDocument, sale_words, texts
 from invoicing.issuing import drafting, invoices, parties
 from invoicing.issuing.drafting import Content, Paid
@@ -18,12 +19,15 @@ from invoicing.issuing.invoices import Billed
 from invoicing.journal import tell
 from invoicing.limiting import limits
 from invoicing.models import (
+    ONCE,
+    PACK,
     Entry,
     Invoice,
     InvoiceState,
     Order,
     OrderLine,
     OrderState,
+    Pack,
     Package,
     Payment,
     PaymentState,
@@ -35,6 +39,7 @@ from invoicing.offering import catalogue, pricing, promotions
 from invoicing.offering.pricing import Priced
 from invoicing.paying import settlement
 from invoicing.reviewing import holding
+from invoicing.rules import Quotation
 from invoicing.subscribing import kinds, trials
 from invoicing.subscribing.period_rules import Period, period_number
 from invoicing.taxing import vat_checks
@@ -83,7 +88,8 @@ def place(
 ) -> Order:
     """Place an order, once per (account, key). `options` is what the service kind asks (name, place, keys ...) and
     `options["options"]`, the quantity of each option by its code; `accepted` names the documents that were ticked;
-    `promotion` is a promotional code, used with the order; a `trial` is free, once for an account.
+    `promotion` is a promotional code, used with the order; a `trial` is free, once for an account. With the interval
+    ONCE it is a prepaid pack that is bought (OPR-9).
 
     RuleViolation (with `field`) when something is not on sale, not answered, not accepted (ACC-1), the code cannot be
     used, or the order is refused (ACC-2, SUB-4). Nothing is reserved and no number is used until it is paid (SUB-3); an
@@ -93,7 +99,7 @@ def place(
     code = promotions.lock(account, promotion) if promotion else None
     if (before := Order.objects.filter(account=account, key=key).first()) is not None:
         return before
-    package = catalogue.package(package_code)
+    package = catalogue.pack(package_code) if interval == ONCE else catalogue.package(package_code)
     quantities = _quantities(options)
     wanted = {**options, "options": quantities}
     priced = pricing.price(
@@ -102,15 +108,14 @@ def place(
     missing = set(priced.terms.order_documents) - set(accepted)
     if missing:
         raise RuleViolation(_("Please accept the conditions to order."), rule="SUB-2", field="accept")
-    kind = kinds.get(package.service_kind)
-    settings = kind.validate(package, wanted)
+    settings = _settings(priced, package, wanted)
     _check_refusal(account, package, wanted, actor)
     settlement.lock_account(account.pk)  # orders of an account come one after the other, so a limit is taken once
     if (before := Order.objects.filter(account=account, key=key).first()) is not None:
         return before
     if trial:
         trials.check(account, package, quantities, promotion)
-    limits.check_order(account, priced.quotation.totals.net, now=now)
+    limits.check_order(account, priced.quotation.totals.net, service=interval != ONCE, now=now)
     person = _person(actor, account)
     order, fresh = _write(priced, account, package, settings, person=person, key=key, now=now)
     if not fresh:
@@ -122,6 +127,14 @@ def place(
         promotions.use(code, priced.promise, order, priced.off, now=now, actor=actor)
     holding.on_placing(order, ip=ip, now=now)
     return settle_nothing(order, actor=actor, now=now)
+
+
+def _settings(priced: Priced, package: Package, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the order keeps of what was asked for; of a pack, what it holds now."""
+    if priced.quotation.interval == ONCE:
+        packs.sold_under(priced.terms)
+        return dict(packs.ordered(package))
+    return kinds.get(package.service_kind).validate(package, wanted)
 
 
 def _write(
@@ -188,7 +201,7 @@ def refusal(account: Account, actor: Actor, *, deliverable: bool = True) -> tupl
 
 
 def _check_refusal(account: Account, package: Package, wanted: Mapping[str, Any], actor: Actor) -> None:
-    deliverable = kinds.get(package.service_kind).available(package, wanted)
+    deliverable = package.service_kind == PACK or kinds.get(package.service_kind).available(package, wanted)
     refused = refusal(account, actor, deliverable=deliverable)
     if refused:
         raise RuleViolation(refused[1], rule=REFUSALS[refused[0]][0])
@@ -196,7 +209,8 @@ def _check_refusal(account: Account, package: Package, wanted: Mapping[str, Any]
 
 def pro_forma(order: Order) -> InvoiceDocument:
     """The unnumbered document of an order that is not paid (INV-1)."""
-    quotation = pricing.thawed(order.quotation, _first_period(order, paris_date(order.placed_at)))
+    period = None if order.interval == ONCE else _first_period(order, paris_date(order.placed_at))
+    quotation = pricing.thawed(order.quotation, period)
     content = Content(
         kind=PRO_FORMA, account=order.account, lines=quotation.lines, totals=quotation.totals,
         treatment=quotation.treatment, terms=terms.version(order.terms_version), reference=order.reference,
@@ -210,15 +224,15 @@ def pro_forma(order: Order) -> InvoiceDocument:
 
 
 @transaction.atomic
-def paid(order: Order, payment: Payment, *, now: datetime) -> Subscription | None:
-    """The payment is confirmed (SUB-3): subscription, numbered and settled invoice, and the service is asked for, all
-    or nothing; told twice, it happens once. None when the order is held for a person to look at (SUB-4): the money
-    then waits on the customer's account; or when it was cancelled before, or paid by other means: it is to be given
-    back.
+def paid(order: Order, payment: Payment, *, now: datetime) -> Subscription | Pack | None:
+    """The payment is confirmed (SUB-3): subscription (or prepaid pack), numbered and settled invoice, and the service
+    is asked for, all or nothing; told twice, it happens once. None when the order is held for a person to look at
+    (SUB-4): the money then waits on the customer's account; or when it was cancelled before, or paid by other means: it
+    is to be given back.
     """
     held = Order.objects.select_for_update().select_related("account", "package").get(pk=order.pk)
     if held.state == OrderState.PAID and Entry.objects.filter(kind="payment", ref=payment.reference).exists():
-        return held.subscription
+        return held.pack if held.interval == ONCE else held.subscription
     entry = settlement.received(payment, now=now)
     if holding.waits_with(held, payment):
         return None
@@ -233,46 +247,53 @@ def paid(order: Order, payment: Payment, *, now: datetime) -> Subscription | Non
     return go_on(held, payment, entry, actor=SYSTEM, now=now)
 
 
-def go_on(order: Order, payment: Payment, entry: Entry, *, actor: Actor, now: datetime) -> Subscription:
+def go_on(order: Order, payment: Payment, entry: Entry, *, actor: Actor, now: datetime) -> Subscription | Pack:
     """The (locked) order comes to life with the money that `entry` booked: at once, or when a person has accepted it
     (SUB-4)."""
     known = Paid(payment.amount_cents, settlement.CARD, payment.reference, paris_date(payment.ended_at or now))
-    subscription, invoice = _come_alive(order, known, now=now)
+    made, invoice = _come_alive(order, known, now=now)
     settlement.pay(invoice.pk, payment.amount_cents, means=settlement.CARD, entry=entry, now=now)
-    _started(order, subscription, invoice, actor=actor, now=now)
-    return subscription
+    _started(order, made, invoice, actor=actor, now=now)
+    return made
 
 
-def paid_from_funds(order: Order, *, actor: Actor, now: datetime) -> Subscription:
+def paid_from_funds(order: Order, *, actor: Actor, now: datetime) -> Subscription | Pack:
     """The same, from funds that hold the whole total (INV-6); the caller has locked the order, then the account."""
-    subscription, invoice = _come_alive(order, None, now=now)
+    made, invoice = _come_alive(order, None, now=now)
     if invoice.due_cents:
         raise ValueError(f"the funds do not hold {order.total_cents} for {order.reference}")
-    _started(order, subscription, invoice, actor=actor, now=now)
-    return subscription
+    _started(order, made, invoice, actor=actor, now=now)
+    return made
 
 
 def settle_nothing(order: Order, *, actor: Actor, now: datetime) -> Order:
     """An order over nothing needs no payment: it is carried out at once, its invoice over 0.00 is settled with its
     issue, and nothing is collected. Any other, and one that is held, stays as it is."""
     if order.total_cents == 0 and order.state == OrderState.AWAITING_PAYMENT:
-        subscription, invoice = _come_alive(order, None, now=now)
-        _started(order, subscription, invoice, actor=actor, now=now)
+        made, invoice = _come_alive(order, None, now=now)
+        _started(order, made, invoice, actor=actor, now=now)
     return order
 
 
-def _come_alive(order: Order, known: Paid | None, *, now: datetime) -> tuple[Subscription, Invoice]:
+def _come_alive(order: Order, known: Paid | None, *, now: datetime) -> tuple[Subscription | Pack, Invoice]:
+    if order.interval == ONCE:
+        invoice = _invoice(order, pricing.thawed(order.quotation), None, known, now=now)
+        return packs.opened(order, invoice, now=now), invoice
     subscription = _subscribe(order, now=now)
     return subscription, _first_invoice(order, subscription, known, now=now)
 
 
-def _started(order: Order, subscription: Subscription, invoice: Invoice, *, actor: Actor, now: datetime) -> None:
+def _started(order: Order, made: Subscription | Pack, invoice: Invoice, *, actor: Actor, now: datetime) -> None:
     move(order, OrderState.PAID, rules.ORDER_TRANSITIONS)
     order.paid_at = now
     order.save(update_fields=["paid_at"])
     _tell(order, "paid", now=now, actor=actor, data={"invoice": invoice.number})
-    tell("subscription.started", subscription, now=now, actor=SYSTEM, rule="SUB-3",
-         data={"subscription": subscription.reference, "order": order.reference})  # fmt: skip
+    if isinstance(made, Pack):
+        tell("pack.bought", made, now=now, actor=SYSTEM, rule=packs.RULE,
+             data={"pack": made.reference, "order": order.reference})  # fmt: skip
+        return
+    tell("subscription.started", made, now=now, actor=SYSTEM, rule="SUB-3",
+         data={"subscription": made.reference, "order": order.reference})  # fmt: skip
 
 
 def _subscribe(order: Order, *, now: datetime) -> Subscription:
@@ -309,17 +330,23 @@ def _first_invoice(order: Order, subscription: Subscription, known: Paid | None,
     named = kinds.get(subscription.service_kind).describe(subscription, order.language)
     if order.trial_days:
         named = sale_words.say(order.language, "trial", name=named, days=order.trial_days)
-    lines = [replace(package, description=named), *options]
-    invoice = invoices.issue(
-        order.account, [Billed(line, subscription) for line in lines], once=f"order:{order.reference}",
-        terms_version=order.terms_version, treatment=quotation.treatment, order=order, now=now, actor=SYSTEM,
-        paid=known,
-    )  # fmt: skip
+    lines = (replace(package, description=named), *options)
+    invoice = _invoice(order, replace(quotation, lines=lines), subscription, known, now=now)
     SubscriptionPeriod.objects.create(
         subscription=subscription, account=order.account, start=first.start, end=first.end,
         terms_version=order.terms_version, invoice=invoice,
     )  # fmt: skip
     return invoice
+
+
+def _invoice(
+    order: Order, quotation: Quotation, subscription: Subscription | None, known: Paid | None, *, now: datetime
+) -> Invoice:
+    return invoices.issue(
+        order.account, [Billed(line, subscription) for line in quotation.lines], once=f"order:{order.reference}",
+        terms_version=order.terms_version, treatment=quotation.treatment, order=order, now=now, actor=SYSTEM,
+        paid=known,
+    )  # fmt: skip
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from panel.api.endpoints import (
     invoices,
     mandates,
     orders,
+    packs,
     payments,
     quotes,
     reports,
@@ -49,6 +50,7 @@ api.add_router("/quotes", quotes.router)
 api.add_router("/spending", spending.router)
 api.add_router("/cases", cases.router)
 api.add_router("/reports", reports.router)
+api.add_router("/packs", packs.router)
 api.add_router("/usage", usage.router)
 problems.install(api)
 

@@ -11,7 +11,8 @@ from django.urls import reverse
 from abuse.models import Case
 from invoicing import actions as sales
 from invoicing.actions import STAFF_VAT
-from invoicing.models import Invoice, Subscription
+from invoicing.consuming import packs
+from invoicing.models import Invoice, Pack, Subscription
 from panel.accounts import selectors as people
 from panel.accounts.models import Acceptance, Account, Approval, Restriction
 from panel.console import selectors
@@ -66,6 +67,7 @@ def everything(account: Account, actor: Actor) -> dict[str, Any]:
         "subscriptions": Subscription.objects.filter(account=account)
         .select_related("package")
         .order_by("-pk")[:NEWEST],
+        "packs": packs.of_account(Pack.objects.filter(account=account)),
         "servers": Server.objects.visible_to(actor).filter(account=account).order_by("-pk")[:NEWEST],
         "invoices": Invoice.objects.filter(account=account).order_by("-pk")[:NEWEST],
         "may_ask_down_payment": sales.STAFF_DOWN_PAYMENT.permits(actor),

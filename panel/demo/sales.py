@@ -7,6 +7,8 @@ from invoicing.consuming import metered_kind, usage, usage_setup
 from invoicing.debiting import batches, mandate_signing, mandates
 from invoicing.funding import topping_up
 from invoicing.models import (
+    ONCE,
+    PACK,
     Family,
     Interval,
     Invoice,
@@ -31,7 +33,7 @@ from servers.providers.simulated.control import Control
 from tickets import contests
 
 WINTER = "WINTER20"
-RELAY = "mail-relay"
+RELAY, MAILS = "mail-relay", "mails-3000"
 TIERS = ({"up_to": "10000", "unit_price": "0.002"}, {"up_to": None, "unit_price": "0.0012"})
 
 
@@ -88,7 +90,8 @@ def late_payer(walk: Walk, shopper: Shopper, place: str, bytes_a_day: int) -> Pe
 
 
 def relay(walk: Walk, shopper: Shopper, customer: Person, staff: Person) -> Subscription:
-    """A service that is metered by events, with an allowance and tiers (OPR-1), paid from the funds."""
+    """A service that is metered by events, with an allowance and tiers (OPR-1), and a prepaid pack for it (OPR-9), paid
+    from the funds."""
     family = Family.objects.create(
         code=RELAY, name="Mail relay", name_fr="Relais de courrier", position=1,
         summary="Your transactional mail, delivered and counted.",
@@ -107,7 +110,16 @@ def relay(walk: Walk, shopper: Shopper, customer: Person, staff: Person) -> Subs
     order = shopper.order(customer, RELAY, name="shop", key_ids=[])
     topping_up.pay_order(order, actor=customer.actor, now=walk.now)
     walk.settle()
-    return Subscription.objects.get(order=order)
+    pack = Package.objects.create(
+        family=family, code=MAILS, name="3,000 mails in advance", name_fr="3 000 courriers d’avance", service_kind=PACK,
+        summary="Used before what your service includes.", summary_fr="Utilisés avant ce que votre service inclut.",
+        position=1, spec={"meter": "mails", "unit": "mails", "units": "3000"},
+    )  # fmt: skip
+    Price.objects.create(package=pack, interval=ONCE, amount_cents=450, valid_from=walk.now)
+    order = shopper.order(customer, MAILS, name="mails in advance", key_ids=[], interval=ONCE)
+    topping_up.pay_order(order, actor=customer.actor, now=walk.now)
+    walk.settle()
+    return Subscription.objects.get(order__package=package)
 
 
 def relayed(walk: Walk, row: Subscription, mails: int, days: int) -> None:

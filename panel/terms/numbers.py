@@ -98,6 +98,14 @@ class FundsTerms:
 
 
 @dataclass(frozen=True)
+class PackTerms:
+    """OPR-9: months after the last use at whose end a prepaid pack expires; days before that on which it is told."""
+
+    months: int
+    notice_days: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class LatePaymentTerms:
     """INV-8: times the legal rate, plus fixed recovery costs; businesses only. While unpaid, a statement is made every
     `statement_days`. INV-9: it can be contested within `contest_working_days`."""

@@ -140,6 +140,13 @@ class Terms:
     def funds(self) -> numbers.FundsTerms:
         return numbers.FundsTerms(self._cents("INV-6", "smallest_top_up"), self._cents("INV-6", "largest_top_up"))
 
+    @property
+    def packs(self) -> numbers.PackTerms | None:
+        """None: this version knows no packs."""
+        if "OPR-9" not in self.table:
+            return None
+        return numbers.PackTerms(self._value("OPR-9", "months"), tuple(self._value("OPR-9", "notice_days")))
+
     @cached_property
     def late_payment(self) -> numbers.LatePaymentTerms:
         return numbers.LatePaymentTerms(

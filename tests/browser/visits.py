@@ -73,7 +73,8 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
     known: dict[str, list[Any]] = {
         "invoicing_staff:catalogue_new": ["package"], "invoicing_staff:catalogue_item": ["package", "vps-m"],
         "invoicing_staff:promotion_detail": ["WINTER20"], "invoicing_staff:group_detail": ["agencies"],
-        "invoicing:order_new": ["vps-m"], "accounts:legal_text": ["terms-of-use", "2026-01"],
+        "invoicing:order_new": ["vps-m"], "invoicing:pack_order": ["mails-3000"],
+        "accounts:legal_text": ["terms-of-use", "2026-01"],
         "accounts:contact_edit": [things["contact"]], "accounts:mailbox_detail": [things["mail"]],
         "invoicing_staff:quote_new": [things["account"]], "invoicing_staff:draft_new": [things["account"]],
         "invoicing_staff:payment_new": [things["account"]], "invoicing_staff:statement": [things["account"]],

@@ -14,7 +14,7 @@ from invoicing.models import Entry
 from servers.providers.simulated.control import Control
 from tests.pages.expectations import COLUMNS, PAGES
 from tests.support.machines import simulated_place
-from tests.support.metered import a_code, a_group, a_run, overage
+from tests.support.metered import a_code, a_group, a_pack, a_run, overage
 from tests.support.personas import Scene, browsers, scene
 from tickets import contests
 
@@ -147,6 +147,7 @@ def _reversed(numbers: dict[str, Any], words: dict[str, dict[str, Any]]) -> dict
 def of_usage(made: Scene) -> dict[str, dict[str, Any]]:
     """A metered line, a source of usage, a billing run."""
     line = overage(made)
+    pack = a_pack(made)
     place = {"number": line.invoice.number, "position": line.position}
     return {
         "invoicing:invoice_line": place, "invoicing_staff:invoice_line": place,
@@ -155,6 +156,7 @@ def of_usage(made: Scene) -> dict[str, dict[str, Any]]:
         "invoicing_staff:group_detail": {"code": a_group(made).code},
         "invoicing_staff:group_add": {"code": "scene", "kind": "member"},
         "invoicing_staff:group_leave": {"code": "scene", "pk": 1},
+        "invoicing:pack_order": {"package": pack.package.code}, "api:get_pack": {"reference": pack.reference},
         "invoicing_staff:source_revoke": {"pk": 1}, "invoicing_staff:run_detail": {"pk": a_run(made).pk},
     }  # fmt: skip
 
@@ -203,7 +205,7 @@ REFUSED = {401, 403, 404, 405}
 # Addresses that name no object of Alice's, or whose POST is about the person who sends it.
 OWN = {
     "accounts:contact_add", "accounts:loss_report", "accounts:legal_text", "api:nothing_here", "invoicing:means_add",
-    "invoicing:order_new", "invoicing:order_price", "preferences",
+    "invoicing:order_new", "invoicing:order_price", "invoicing:pack_order", "preferences",
 }  # fmt: skip
 
 

@@ -1,13 +1,28 @@
-"""A line of an invoice that charges what a meter counted, a promotional code, and a billing run."""
+"""A line of an invoice that charges what a meter counted, a promotional code, a prepaid pack, and a billing run."""
 
 from decimal import Decimal
 
 from invoicing.issuing import invoices, parties
-from invoicing.models import BillingRun, Consumption, CustomerGroup, InvoiceLine, PromotionCode
+from invoicing.models import (
+    ONCE,
+    PACK,
+    BillingRun,
+    Consumption,
+    CustomerGroup,
+    Family,
+    InvoiceLine,
+    Pack,
+    Package,
+    Payment,
+    PaymentState,
+    Price,
+    PromotionCode,
+)
 from invoicing.renewing import drawing
-from invoicing.subscribing import kinds
+from invoicing.subscribing import kinds, ordering
 from invoicing.subscribing.period_rules import Period
 from panel import terms
+from panel.accounts import terms_in_force
 from panel.core.actors import SYSTEM
 from tests.support.personas import Scene
 
@@ -42,6 +57,26 @@ def a_code(made: Scene) -> PromotionCode:
 def a_group(made: Scene) -> CustomerGroup:
     """A customer group."""
     return CustomerGroup.objects.create(code="scene", name="scene", created_at=made.world.now)
+
+
+def a_pack(made: Scene) -> Pack:
+    """A prepaid pack of the scene's owner, and on sale."""
+    package = Package.objects.create(
+        code="scene-pack", name="Pack", name_fr="Pack", family=Family.objects.all()[0], service_kind=PACK,
+        spec={"meter": "mails", "unit": "mails", "units": "500"},
+    )  # fmt: skip
+    Price.objects.create(package=package, interval=ONCE, amount_cents=500, valid_from=made.world.now)
+    account = made.owner.account
+    accepted = terms_in_force.at(account, made.world.now).order_documents
+    order = ordering.place(
+        account, package.code, ONCE, {}, accepted=accepted, actor=made.owner.actor, key="scene-pack", now=made.world.now
+    )
+    payment = Payment.objects.create(
+        reference="PAY-SCENEPACK", account=account, order=order, key="scene-pack", state=PaymentState.SUCCEEDED,
+        amount_cents=order.total_cents, provider="scene", created_at=made.world.now,
+    )  # fmt: skip
+    ordering.paid(order, payment, now=made.world.now)
+    return Pack.objects.get(order=order)
 
 
 def a_run(made: Scene) -> BillingRun:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from invoicing.models import Invoice, Order, Package, Payment, PaymentState, Subscription
+from invoicing.models import ONCE, Invoice, Order, Pack, Package, Payment, PaymentState, Subscription
 from invoicing.offering import catalogue
 from invoicing.subscribing import kinds, ordering
 from panel.accounts import terms_in_force
@@ -124,8 +124,16 @@ class Shop:
         order = self.order(customer, package, interval, **options)
         with transaction.atomic():
             subscription = ordering.paid(order, self.payment(order), now=self.world.now)
-        assert subscription is not None
+        assert isinstance(subscription, Subscription)
         return subscription
+
+    def buy_pack(self, customer: Customer, code: str, *, key: str = "") -> Pack:
+        """A prepaid pack, ordered and paid."""
+        order = self.order(customer, code, ONCE, key=key)
+        with transaction.atomic():
+            pack = ordering.paid(order, self.payment(order), now=self.world.now)
+        assert isinstance(pack, Pack)
+        return pack
 
     def invoices(self, customer: Customer) -> list[Invoice]:
         """Every document of a customer, oldest first."""
