@@ -14,6 +14,7 @@ class AbuseConfig(AppConfig):
             answers,
             authenticity,
             brake,
+            cases,
             courtesy,
             decisions,
             delivery,
@@ -23,7 +24,9 @@ class AbuseConfig(AppConfig):
         )
         from abuse.answers import Infringement
         from domains.dns.resolver import DnsResolver
+        from invoicing.subscribing import kinds as services
         from tickets import kinds, mailbox
 
         kinds.register("infringement", Infringement())
+        services.object_to_transfers(cases.objection_to_transfer)
         mailbox.signatures_by(lambda letter: authenticity.is_signed(letter, DnsResolver()))

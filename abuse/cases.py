@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from abuse import notices, rules
 from abuse.models import Case, Report
+from invoicing.models import Subscription
 from panel import terms
 from panel.accounts import terms_in_force
 from panel.core import events, live, references
@@ -136,3 +137,10 @@ def nobody_was_told(case: Case, *, now: datetime) -> None:
     set_state(case, standing_state(case))
     tell("abuse.case.unnoticed", case, actor=SYSTEM, now=now, rule="ABU-2")
     set_due(case)
+
+
+def objection_to_transfer(subscription: Subscription) -> str:
+    """A service does not change hands while an infringement on it is open; "" when none is."""
+    if Case.objects.filter(subscription=subscription, closed_at=None).exists():
+        return _("An infringement notice on this service is open. It can be transferred once that is closed.")
+    return ""

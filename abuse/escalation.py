@@ -80,6 +80,8 @@ def _cannot(case: Case, step: rules.Step) -> str:
             holding = current_holding(case.address)
             return "" if holding is not None and holding.account_id == case.account_id else "not_held"
         case rules.TerminateSubscription():
+            if case.subscription.account_id != case.account_id:
+                return "not_held"
             return "has_ended" if case.subscription.ended_at else ""
     return ""
 

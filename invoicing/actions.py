@@ -115,6 +115,8 @@ CHANGE_SUBSCRIPTION = Action(
 PAUSE_SUBSCRIPTION = Action(
     "invoicing.subscription_pause", _("Pause the subscription"), permission="order", danger=Danger.CONFIRM
 )
+TRANSFER = Action("invoicing.transfer", _("Transfer to another account"), permission="order", danger=Danger.CONFIRM)
+TAKE_OVER = Action("invoicing.take_over", _("Take a service over"), permission="order", danger=Danger.COSTS)
 INVOICES = Action("invoicing.invoices", _("Invoices"), permission="pay")
 PAY_INVOICE = Action("invoicing.invoice_pay", _("Pay"), permission="pay", danger=Danger.COSTS, why_not=_nothing_due)
 CONTEST = Action("invoicing.contest", _("Dispute an invoice"), permission="pay", danger=Danger.CONFIRM)
@@ -142,6 +144,7 @@ STAFF_STANDING = Action("invoicing.staff_standing", _("Limits and standing of a 
 STAFF_RENEWAL = Action(
     "invoicing.staff_renewal", _("Refuse a renewal"), roles=("billing",), danger=Danger.DESTROYS, why_not=_ended
 )
+STAFF_TRANSFER = Action("invoicing.staff_transfer", _("Transfer a service"), roles=("billing",), danger=Danger.CONFIRM)
 STAFF_MAIL_DOMAINS = Action("invoicing.staff_mail_domains", _("Throw-away mail domains"), roles=("billing",))
 STAFF_INVOICES = Action("invoicing.staff_invoices", _("Invoices"), roles=STAFF)
 STAFF_DUNNING = Action("invoicing.staff_dunning", _("Dunning"), roles=STAFF)

@@ -35,6 +35,7 @@ class InvoicingConfig(AppConfig):
         from invoicing.selling_by_hand import sales_wording, writing_off  # noqa: F401
         from invoicing.subscribing import ordering  # noqa: F401
         from invoicing.taxing import reporting, tax_wording, transmitting, vat_checks  # noqa: F401
+        from invoicing.transferring import transfers  # noqa: F401
 
         checks.register(check_settings)
         checks.register(vies.check_settings)

@@ -93,6 +93,7 @@ from invoicing.subscribing.order_models import (
 )
 from invoicing.taxing.platform_models import EReport, ReportKind, Transmission, TransmissionState, TransmissionStatus
 from invoicing.taxing.tax_models import VatAnswer, VatCheck, VatRate
+from invoicing.transferring.transfer_models import ServiceTransfer, TransferState
 
 __all__ = [
     "ONCE",
@@ -184,6 +185,7 @@ __all__ = [
     "RunState",
     "ServiceCredit",
     "ServiceCreditUse",
+    "ServiceTransfer",
     "Settlement",
     "SetupState",
     "SpendingCap",
@@ -196,6 +198,7 @@ __all__ = [
     "Suspension",
     "SuspensionState",
     "TopUp",
+    "TransferState",
     "Transmission",
     "TransmissionState",
     "TransmissionStatus",

@@ -220,7 +220,8 @@ def order_status(order: Order) -> OrderStatus:
     """Placed, paid, invoiced, and what the service itself reports while it is made (SRV-1)."""
     payment = live_payment(order)
     invoice = order.invoices.first()
-    subscription = Subscription.objects.filter(order=order).select_related("package").first()
+    began = Subscription.objects.filter(order=order).select_related("package").first()
+    subscription = began if began is not None and began.account_id == order.account_id else None
     steps: list[dict[str, Any]] = [{"title": _("Order placed"), "state": "done", "at": order.placed_at}]
     review = order.reviews.order_by("-pk").first()
     steps += _payment_steps(order, payment, review)
@@ -237,6 +238,9 @@ def order_status(order: Order) -> OrderStatus:
         steps += [dict(step) for step in progress.steps]
     elif order.state in (OrderState.AWAITING_PAYMENT, OrderState.HELD):
         steps.append({"title": _("Service set up"), "state": "waiting"})
+    elif began is not None:
+        steps.append({"title": _("Transferred to another account since"), "state": "done"})
+        progress = kinds.Progress(ready=True)
     return OrderStatus(order, steps, payment, invoice, subscription, progress.url, progress.ready, review)
 
 

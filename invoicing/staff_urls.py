@@ -11,6 +11,7 @@ from invoicing.offering import catalogue_views, group_views, promotion_views
 from invoicing.paying import payment_staff_views
 from invoicing.renewing import run_staff_views
 from invoicing.reviewing import renewal_views, review_views
+from invoicing.transferring import transfer_views
 
 app_name = "invoicing_staff"
 urlpatterns = [
@@ -56,6 +57,7 @@ urlpatterns = [
     path("payments/<slug:reference>/give-back/", payment_staff_views.payment_give_back, name="payment_give_back"),
     path("invoices/<slug:number>/lines/<int:position>/", usage_staff_views.invoice_line, name="invoice_line"),
     path("subscriptions/<slug:reference>/renewal/", renewal_views.subscription_renewal, name="subscription_renewal"),
+    path("subscriptions/<slug:reference>/transfer/", transfer_views.staff_transfer, name="subscription_transfer"),
     path("subscriptions/<slug:reference>/usage/", usage_staff_views.subscription_usage, name="subscription_usage"),
     path("billing/", run_staff_views.run_list, name="run_list"),
     path("billing/start/", run_staff_views.run_start, name="run_start"),

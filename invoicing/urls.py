@@ -8,6 +8,7 @@ from invoicing.consuming import pack_views, usage_views
 from invoicing.funding import funds_views
 from invoicing.limiting import limit_views
 from invoicing.subscribing import change_views, pause_views
+from invoicing.transferring import transfer_views
 
 app_name = "invoicing"
 urlpatterns = [
@@ -47,6 +48,13 @@ urlpatterns = [
     path(
         "services/subscriptions/<slug:reference>/resume/", pause_views.subscription_resume, name="subscription_resume"
     ),
+    path(
+        "services/subscriptions/<slug:reference>/transfer/", transfer_views.subscription_transfer,
+        name="subscription_transfer",
+    ),
+    path("services/transfers/<slug:reference>/", transfer_views.transfer_detail, name="transfer_detail"),
+    path("services/transfers/<slug:reference>/answer/", transfer_views.transfer_answer, name="transfer_answer"),
+    path("services/transfers/<slug:reference>/withdraw/", transfer_views.transfer_withdraw, name="transfer_withdraw"),
     path("services/subscriptions/<slug:reference>/usage/", usage_views.subscription_usage, name="subscription_usage"),
     path("billing/", billing_views.billing, name="billing"),
     path("billing/invoices/", billing_views.invoice_list, name="invoice_list"),

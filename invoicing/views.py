@@ -20,6 +20,7 @@ from invoicing.paying import payments
 from invoicing.reviewing import renewals
 from invoicing.rules import Quotation
 from invoicing.subscribing import changes, ordering, pauses, trials
+from invoicing.transferring import transfer_views, transfers
 from panel.accounts import selectors as people
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
@@ -205,7 +206,8 @@ def order_pro_forma(request: HttpRequest, reference: str) -> HttpResponse:
 def subscription_list(request: HttpRequest) -> HttpResponse:
     """What runs, until when it is paid, and what it costs."""
     rows = list(selectors.subscriptions(web.actor(request)))
-    return render(request, "invoicing/subscription_list.html", {"rows": selectors.described(rows)})
+    offers = transfer_views.offers(web.actor(request), now=clock.now())
+    return render(request, "invoicing/subscription_list.html", {"rows": selectors.described(rows), "offers": offers})
 
 
 @web.page(actions.SUBSCRIPTIONS)
@@ -213,18 +215,20 @@ def subscription_list(request: HttpRequest) -> HttpResponse:
 def subscription_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """One subscription: its periods, options, changes, consumption, and its end (SUB-6, SUB-12)."""
     row, actor, now = _subscription(request, reference), web.actor(request), clock.now()
-    made = list(row.changes.select_related("package", "invoice", "credit_note")[:12])
+    used = row.consumptions.filter(account=row.account_id).select_related("invoice")
+    made = list(row.changes.filter(account=row.account_id).select_related("package", "invoice", "credit_note")[:12])
     may_change = actions.CHANGE_SUBSCRIPTION.permits(actor)
     context = selectors.described([row])[0] | {
         "options": row.options.filter(until=None).select_related("option"),
-        "periods": row.periods.select_related("invoice").order_by("-start")[:24],
-        "consumptions": row.consumptions.select_related("invoice").order_by("-start")[:24],
+        "periods": row.periods.filter(account=row.account_id).select_related("invoice").order_by("-start")[:24],
+        "consumptions": used.order_by("-start")[:24],
         "changes": [(one, may_change and not changes.why_not_undo(one, row, now=now)) for one in made],
         "may_see_invoice": actions.INVOICES.permits(actor),
         "new_prices": [] if row.state == SubscriptionState.TERMINATED else price_notices.announced(row),
         "may_change": may_change and not actions.CHANGE_SUBSCRIPTION.refusal(actor, row),
         "refusal": renewals.open_refusal(row), "may_pause": actions.PAUSE_SUBSCRIPTION.permits(actor),
         "can_rest": not pauses.why_not(row),
+        "may_transfer": actions.TRANSFER.permits(actor), "offered": transfers.open_offer(row),
         "may_end": actions.END_SUBSCRIPTION.permits(actor) and not actions.END_SUBSCRIPTION.refusal(actor, row),
     }  # fmt: skip
     return render(request, "invoicing/subscription_detail.html", context)

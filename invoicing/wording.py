@@ -57,6 +57,11 @@ WORDINGS.update(
         "invoicing.subscription.repriced": Wording(
             _("Subscription %(subscription)s renewed at its announced price: %(period)s"), "coin"
         ),
+        "invoicing.transfer.offered": Wording(_("Transfer of %(subscription)s to %(to)s offered"), "hand"),
+        "invoicing.transfer.accepted": Wording(_("%(subscription)s transferred to %(to)s"), "check", "good"),
+        "invoicing.transfer.declined": Wording(_("Transfer of %(subscription)s declined"), "closed", "warn"),
+        "invoicing.transfer.withdrawn": Wording(_("Transfer of %(subscription)s withdrawn"), "undo"),
+        "invoicing.transfer.expired": Wording(_("Offer to transfer %(subscription)s expired"), "hourglass", "warn"),
         "invoicing.price.set": Wording(_("Price of %(item)s set to %(amount)s"), "coin"),
         "invoicing.price.announced": Wording(_("New price of %(item)s announced: %(amount)s"), "mail"),
         "invoicing.trial.announced": Wording(

@@ -16,6 +16,7 @@ SWEEPS: tuple[str, ...] = (
     "invoicing.check_vat",  # VAT numbers are asked for again before their proof grows old          INV-10
     "invoicing.renew",  #     invoices on the anniversary, consumption added                       SUB-5, INV-1, SRV-5
     "invoicing.packs",  #     prepaid packs that end soon are announced, those that ended expire   OPR-9
+    "invoicing.transfers",  # offers of a service that nobody accepted in time end                SUB-4
     "invoicing.trials",  #    free trials that become paid services are announced                SUB-5, OPR-11
     "invoicing.dun",  #       reminders, suspensions, late fees of what stays unpaid              INV-7, INV-8, SRV-6
     "invoicing.debits",  #    debits whose day was missed told anew, idle mandates end            INV-5, OPR-3

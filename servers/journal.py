@@ -31,6 +31,8 @@ WORDINGS.update({
     "servers.server.ending": Wording(_("Removal of the server decided"), "trash", "warn"),
     "servers.server.destroyed": Wording(_("Server removed"), "trash"),
     "servers.server.destroy_failed": Wording(_("Server could not be removed"), "failed", "bad"),
+    "servers.server.handed_over": Wording(_("Server taken over from another account"), "hand", "good"),
+    "servers.server.given_away": Wording(_("Server transferred to another account"), "hand"),
     "servers.account.suspended": Wording(_("Suspension of the account in effect"), "locked", "bad"),
     "servers.subscription.suspended": Wording(_("Suspension of the subscription in effect"), "locked", "bad"),
     "servers.address.held": Wording(_("Address assigned"), "address"),

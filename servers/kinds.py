@@ -14,7 +14,18 @@ from invoicing.models import Package, Subscription
 from invoicing.subscribing import kinds
 from panel.accounts.models import Account
 from panel.core.errors import NotYet, RuleViolation
-from servers import addresses, enforcement, evidence, places, providers, provisioning, resizing, rules, wording
+from servers import (
+    addresses,
+    enforcement,
+    evidence,
+    handing_over,
+    places,
+    providers,
+    provisioning,
+    resizing,
+    rules,
+    wording,
+)
 from servers.models import AddressHolding, Server, SshKey, TrafficMonth
 from servers.rules import State
 
@@ -32,7 +43,7 @@ class VpsKind:
         """Name, place, system and keys; every key is chosen to begin with."""
         offered = places.on_offer()
         systems = {code: name for place in offered for code, name in places.images(place).items()}
-        keys = SshKey.objects.filter(account=account, removed_at=None).order_by("name")
+        keys = SshKey.objects.filter(account=account, removed_at=None, came_with=None).order_by("name")
         return [
             kinds.Question("name", _("Name of the server"), help=_("Letters, digits and hyphens, such as web-1.")),
             kinds.Question("place", _("Place"), "choice", tuple(offered.items()), next(iter(offered), "")),
@@ -109,6 +120,12 @@ class VpsKind:
     def change(self, subscription: Subscription, *, now: datetime) -> None:
         for server in _living(subscription):
             resizing.follow(server, subscription, _extra(subscription.settings), now=now)
+
+    def refusal_to_transfer(self, subscription: Subscription) -> str:
+        return handing_over.refusal(subscription)
+
+    def hand_over(self, subscription: Subscription, *, now: datetime) -> None:
+        handing_over.hand_over(subscription, now=now)
 
     def usage(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
         """SRV-4: both directions of one traffic month, to the byte."""

@@ -102,8 +102,8 @@ def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:
     """SRV-5: one mail for each threshold, once; when several are passed in one stride, the highest."""
     bandwidth = terms.version(server.subscription.terms_version).bandwidth
     passed = rules.crossed(
-        month.total,
-        month.included_bytes,
+        month.own,
+        month.own_included,
         warn_at=bandwidth.warn_at,
         own=server.warn_percent,
         warned=month.warned_percent,
@@ -118,15 +118,15 @@ def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:
         "servers/traffic", to=account.billing_email, lang=account.language, now=now, account_id=account.pk,
         subject=server, key=f"servers.traffic:{server.pk}:{month.starts_on}:{percent}",
         context={
-            "server": server, "percent": percent, "used": month.total, "included": month.included_bytes,
-            "unit_price": bandwidth.unit_price, "ends_on": month.ends_on, "over": month.total > month.included_bytes,
+            "server": server, "percent": percent, "used": month.own, "included": month.own_included,
+            "unit_price": bandwidth.unit_price, "ends_on": month.ends_on, "over": month.own > month.own_included,
         },
     )  # fmt: skip
     events.record(
         "servers.traffic.warned", now=now, actor=CLOCK, subject=server, account_id=account.pk, rule="SRV-5",
         data={"server_id": server.pk, "percent": percent, "month": month.pk},
     )  # fmt: skip
-    if month.total >= month.included_bytes:
+    if month.own >= month.own_included:
         upgrading.propose(server, month, now=now)
     live.publish([f"server:{server.pk}", f"account:{account.pk}", "staff"], "servers.traffic.warned", {"id": server.pk})
 

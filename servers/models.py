@@ -142,6 +142,9 @@ class SshKey(models.Model):
     fingerprint = models.CharField(max_length=60)
     added_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
+    came_with = models.ForeignKey(
+        Server, models.PROTECT, null=True, related_name="+", help_text="the server of another account it was on"
+    )
 
     objects = TenantQuerySet.as_manager()
 
@@ -282,7 +285,8 @@ class TrafficHour(models.Model):
 
 
 class TrafficMonth(models.Model):
-    """What SRV-4 counts and SRV-5 charges: both directions, from the anchor day to the next."""
+    """What SRV-4 counts and SRV-5 charges: both directions, from the anchor day to the next. Where the server came from
+    another account in it, `given_*` bytes are that one's, and used up the included volume first."""
 
     server = models.ForeignKey(Server, models.PROTECT, related_name="months")
     account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
@@ -291,6 +295,8 @@ class TrafficMonth(models.Model):
     rx_bytes = models.BigIntegerField(default=0)
     tx_bytes = models.BigIntegerField(default=0)
     included_bytes = models.BigIntegerField()
+    given_rx_bytes = models.BigIntegerField(default=0, help_text="of them before it came to this account")
+    given_tx_bytes = models.BigIntegerField(default=0)
     warned_percent = models.PositiveSmallIntegerField(default=0)
 
     objects = TenantQuerySet.as_manager()
@@ -305,6 +311,16 @@ class TrafficMonth(models.Model):
     @property
     def total(self) -> int:
         return self.rx_bytes + self.tx_bytes
+
+    @property
+    def own(self) -> int:
+        """Bytes since the server is its present account's."""
+        return self.total - self.given_rx_bytes - self.given_tx_bytes
+
+    @property
+    def own_included(self) -> int:
+        """What was left of the included volume then."""
+        return max(0, self.included_bytes - self.given_rx_bytes - self.given_tx_bytes)
 
 
 class Outage(models.Model):

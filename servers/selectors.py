@@ -125,7 +125,9 @@ def traffic(server: Server, *, now: datetime) -> Traffic:
     """SRV-5: this month's use, and what it will come to at the pace of the last days."""
     month = rules.month_at(server.subscription.anchor_on, now)
     row = TrafficMonth.objects.filter(server=server, starts_on=month.starts_on).first()
-    rx, tx, included = (row.rx_bytes, row.tx_bytes, row.included_bytes) if row else (0, 0, server.included_bytes)
+    rx, tx, included = 0, 0, server.included_bytes
+    if row is not None:
+        rx, tx, included = row.rx_bytes - row.given_rx_bytes, row.tx_bytes - row.given_tx_bytes, row.own_included
     meter = Meter.objects.filter(server=server).first()
     read_at = meter.at if meter else None
     ahead = _forecast(server, month, rx + tx, read_at, now)
@@ -166,7 +168,8 @@ class Curve:
 
 def curve(server: Server, *, since: datetime, until: datetime, step: timedelta) -> Curve:
     """Bytes by slots of `step` (whole hours) from `since`; hours that nobody measured are gaps, never zero."""
-    rows = TrafficHour.objects.filter(server_id=server.pk, hour__gte=since, hour__lt=until)
+    mine = TrafficHour.objects.filter(server_id=server.pk, account_id=server.account_id)
+    rows = mine.filter(hour__gte=since, hour__lt=until)
     slots: dict[int, list[int]] = {}
     for hour, rx, tx in rows.values_list("hour", "rx_bytes", "tx_bytes"):
         slot = slots.setdefault((hour - since) // step, [0, 0])
@@ -198,10 +201,11 @@ class Detail:
         return next((str(holding.address.ip) for holding in self.holdings if holding.is_first), "")
 
 
-def detail(server: Server, *, now: datetime, log: int = 12) -> Detail:
-    """The page of one server; a fixed number of queries."""
+def detail(server: Server, *, now: datetime, log: int = 12, whole: bool = False) -> Detail:
+    """The page of one server; a fixed number of queries. `whole`: staff reads what was done for earlier holders too."""
     held = server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
-    acted = list(server.actions.select_related("operation")[:log])
+    mine = server.actions.all() if whole else server.actions.filter(account=server.account_id)
+    acted = list(mine.select_related("operation")[:log])
     waiting = [action for action in acted if action.state == ServerAction.State.WAITING]
     creation = next((action for action in acted if action.verb == rules.Verb.CREATE), None)
     if creation is None and server.ready_at is None:

@@ -57,7 +57,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         server = selectors.find(actor(request), reference)
     except Server.DoesNotExist:
         raise Http404(reference) from None
-    detail, buttons = selectors.detail(server, now=now, log=30), wording.buttons(actor(request), server)
+    detail, buttons = selectors.detail(server, now=now, log=30, whole=True), wording.buttons(actor(request), server)
     past = AddressHolding.objects.filter(server=server).select_related("address").order_by("-since", "-pk")
     context = {
         "detail": detail, "server": server, "traffic": detail.traffic, "steps": wording.creation_steps(detail.creation),

@@ -96,7 +96,8 @@ def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
     beyond = traffic.used >= traffic.included and invoicing_actions.CHANGE_SUBSCRIPTION.permits(actor(request))
     context = {
         "offer": upgrading.offer(server, traffic.used, now=now, language=get_language() or "") if beyond else None,
-        "server": server, "traffic": traffic, "spans": charting.SPANS, "months": server.months.all()[:12], "form": form,
+        "server": server, "traffic": traffic, "spans": charting.SPANS, "form": form,
+        "months": server.months.filter(account=server.account_id)[:12],
         "chart": charting.draw(server, span, traffic=traffic, now=now),
         "span": span if span in charting.SPANS else "24h",
         "topic": f"server:{server.pk}", "live_url": _part(request, "figures"), "unit_price": traffic.unit_price,

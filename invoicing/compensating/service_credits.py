@@ -79,7 +79,8 @@ class Taken:
 
 def waiting(subscription: Subscription) -> list[Left]:
     """What is left of each credit of a subscription, the oldest first."""
-    rows = ServiceCredit.objects.filter(subscription=subscription).annotate(used=Sum("uses__cents"))
+    mine = ServiceCredit.objects.filter(subscription=subscription, account=subscription.account_id)
+    rows = mine.annotate(used=Sum("uses__cents"))
     found = [Left(row, row.cents - (row.used or 0)) for row in rows.order_by("pk")]
     return [one for one in found if one.cents > 0]
 
@@ -122,13 +123,19 @@ def remember(taken: Iterable[Taken | Left], document: Invoice, *, now: datetime)
 
 
 def give_back_after_the_end(row: Subscription, *, now: datetime) -> None:
-    """No invoice of an ended (locked) subscription is to come: what is left of its credits is given back by credit
-    notes on its newest invoices; what was paid goes to the funds."""
-    if row.ended_at is None or row.next_due_on is not None:
-        return
+    """No invoice of an ended (locked) subscription is to come: what is left of its credits is given back."""
+    if row.ended_at is not None and row.next_due_on is None:
+        give_back(row, now=now)
+
+
+def give_back(row: Subscription, *, now: datetime) -> None:
+    """What is left of the credits of a (locked) subscription's holder is given back by credit notes on their newest
+    invoices; what was paid goes to their funds."""
     for one in waiting(row):
         left = one.cents
-        billed = InvoiceLine.objects.filter(subscription=row, net_cents__gt=0, invoice__kind=InvoiceKind.INVOICE)
+        billed = InvoiceLine.objects.filter(
+            subscription=row, account=row.account_id, net_cents__gt=0, invoice__kind=InvoiceKind.INVOICE
+        )
         for invoice in Invoice.objects.filter(pk__in=billed.values("invoice")).order_by("-issued_at", "-pk"):
             amounts = _amounts(invoice, row, left)
             if not any(amounts):

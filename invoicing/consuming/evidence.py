@@ -41,13 +41,17 @@ def of_line(line: InvoiceLine) -> Evidence | None:
     if not line.metered or line.period_start is None or line.subscription is None:
         return None
     meter = line.code.removeprefix(PREFIX)
-    rated = Consumption.objects.filter(subscription=line.subscription, meter=meter, start=line.period_start)
+    rated = Consumption.objects.filter(
+        subscription=line.subscription, meter=meter, start__lte=line.period_start, end__gt=line.period_start
+    )
     origin = line.credits.invoice_id if line.credits else line.invoice_id
     consumption = rated.filter(invoice__in=[line.invoice_id, origin]).order_by("number").first()
     if consumption is None:
         return None
     plan = PackageMeter.objects.filter(pk=consumption.evidence.get("plan")).first()
-    days = read_days(line.subscription, meter, consumption.start, consumption.end)
+    days = read_days(
+        line.subscription, meter, line.period_start, consumption.end
+    )  # of a month that was handed over: ours
     return Evidence(line, meter, consumption, plan, days, sum((one.quantity for one in days), Decimal(0)))
 
 

@@ -55,6 +55,12 @@ class MeteredKind:
     def change(self, subscription: Subscription, *, now: datetime) -> None:
         """The catalogue says what the new package counts."""
 
+    def refusal_to_transfer(self, subscription: Subscription) -> str:
+        return ""
+
+    def hand_over(self, subscription: Subscription, *, now: datetime) -> None:
+        """Nothing of it stands elsewhere."""
+
     def usage(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
         return []
 

@@ -32,12 +32,18 @@ class Rated:
     net: Cents
 
 
-def overage(quantity: Decimal, allowance: Decimal, unit_price: Decimal, *, whole_units: bool = False) -> Rated:
+def overage(
+    quantity: Decimal, allowance: Decimal, unit_price: Decimal, *, whole_units: bool = False, before: Decimal = ZERO
+) -> Rated:
     """Units beyond the allowance at `unit_price` (EUR a unit), to the byte; `whole_units` is the terms' switch "each
-    GB begun". Nothing is charged for a byte under the allowance."""
-    billable = max(ZERO, quantity - allowance)
-    if whole_units:
-        billable = billable.to_integral_value(rounding=ROUND_CEILING)
+    GB begun". Nothing is charged for a byte under the allowance. `before`: how much of `quantity` was rated for who had
+    the service earlier in the month; the parts of a month add up to its whole."""
+
+    def beyond(counted: Decimal) -> Decimal:
+        over = max(ZERO, counted - allowance)
+        return over.to_integral_value(rounding=ROUND_CEILING) if whole_units else over
+
+    billable = beyond(max(quantity, before)) - beyond(before)
     return Rated(billable, round_cents(billable * unit_price))
 
 

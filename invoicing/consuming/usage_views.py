@@ -60,7 +60,8 @@ def usage_of(request: HttpRequest, row: Subscription) -> dict[str, Any]:
 
 
 def _past(row: Subscription) -> QuerySet[Consumption]:
-    return row.consumptions.select_related("invoice").order_by("-start", "meter", "-number")[:PAST]
+    mine = row.consumptions.filter(account=row.account_id)  # what an earlier holder used is theirs
+    return mine.select_related("invoice").order_by("-start", "meter", "-number")[:PAST]
 
 
 @web.page(actions.INVOICES)

@@ -18,8 +18,10 @@ from invoicing.models import (
     Package,
     Price,
     PriceNotice,
+    ServiceTransfer,
     Subscription,
     SubscriptionState,
+    TransferState,
 )
 from invoicing.offering import group_rules, groups
 from invoicing.subscribing.change_rules import Composition
@@ -180,6 +182,10 @@ def announced(row: Subscription) -> list[NewPrice]:
     """The newest announced price of each thing the subscription holds, announced after its own was agreed."""
     if Subscription.objects.filter(pk=row.pk, order__quoted__isnull=False).exists():
         return []
+    handed = ServiceTransfer.objects.filter(
+        subscription=row, receiver=row.account_id, state=TransferState.ACCEPTED
+    ).order_by("-ended_at").first()  # fmt: skip
+    since = handed.ended_at if handed is not None and handed.ended_at else row.started_at
     held = [("package", row.package_id, row.package.code, row.price_cents, row.priced_at or row.started_at)]
     held += [
         ("option", one.option_id, one.option.code, one.price_cents, one.priced_at or row.started_at)
@@ -192,13 +198,22 @@ def announced(row: Subscription) -> list[NewPrice]:
     )  # fmt: skip
     found: dict[tuple[str, Cents], list[NewPrice]] = {}
     for kind, pk, code, cents, agreed in held:
-        found[code, cents] = [
+        known = [] if handed is None or agreed > since else _with_the_transfer(handed, code, cents, since)
+        found[code, cents] = known + [
             NewPrice(code, cents, notice.cents, notice.announced_at,
                      first_day(row, notice.price, notice.announced_at, stays=notice.cents == cents))
             for notice in notices
-            if getattr(notice.price, f"{kind}_id") == pk and notice.announced_at > agreed
+            if getattr(notice.price, f"{kind}_id") == pk and notice.announced_at > max(agreed, since)
         ]  # fmt: skip
     return [new for news in found.values() for new in news]
+
+
+def _with_the_transfer(handed: ServiceTransfer, code: str, cents: Cents, at: datetime) -> list[NewPrice]:
+    """The price that who took a service over was told of, and accepted with it."""
+    return [
+        NewPrice(code, cents, new, at, date.fromisoformat(first))
+        for named, old, new, first in handed.prices if (named, old) == (code, cents)
+    ]  # fmt: skip
 
 
 def at(row: Subscription, day: date) -> Mapping[tuple[str, Cents], NewPrice]:

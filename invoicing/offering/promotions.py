@@ -140,7 +140,8 @@ def give_back(order: Order, *, now: datetime, actor: Actor) -> None:
 def at_renewal(row: Subscription, start: date, *, skipped: int = 0, package: str = "") -> tuple[Promise, int] | None:
     """What the code of its order still promises for the period that is renewed from `start` on; the periods invoiced
     so far, and the `skipped` ones before it that will be, say which one it is. `package`: what it will be by then."""
-    used = PromotionUse.objects.filter(order=row.order_id, given_back_at=None).first() if row.order_id else None
+    mine = PromotionUse.objects.filter(order=row.order_id, account=row.account_id, given_back_at=None)
+    used = mine.first() if row.order_id else None  # it was promised to who ordered, and to nobody after them
     if used is None:
         return None
     promise, number = promotion_rules.promise(used.promise), row.periods.filter(start__lt=start).count() + skipped

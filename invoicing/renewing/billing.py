@@ -76,10 +76,15 @@ def renew(now: datetime, *, dry_run: bool = False, only: Sequence[int] | None = 
 def waits(row: Subscription, day: date, now: datetime) -> bool:
     """Whether the last reading of an ended month is still on its way. Nothing but the end of the subscription waits
     for it longer than WAIT_FOR_USAGE."""
+    return unread(row, day) and (row.state == SubscriptionState.TERMINATED or drawing.still_waits(day, now))
+
+
+def unread(row: Subscription, day: date) -> bool:
+    """Whether a meter was not read yet since a month ended that is to be rated by `day`."""
     try:
         _count(row, day)
     except NotYet:
-        return row.state == SubscriptionState.TERMINATED or drawing.still_waits(day, now)
+        return True
     return False
 
 
@@ -96,7 +101,7 @@ def _step(pk: int, *, now: datetime) -> bool:
         return False
     if drawing.renews(row, day):
         changes.at_renewal(row, day, now=now)
-    drawn = draw(row, day, now=now)
+    drawn = drawing.together(row, draw(row, day, now=now))
     invoice = _issue(row, drawn, now=now)
     _give_back(drawn.counted, now=now)
     _remember(row, drawn, invoice)
@@ -129,7 +134,7 @@ def _drawn(row: Subscription, day: date, before: Terms, ahead: Terms, treatment:
         counts = None
     used = tax_rules.of_item(treatment, row.package.vat)  # what a service consumes is taxed as the service is
     metered = metering.rate(row, drawing.months(row, day), before, used, language)
-    found = Found(day, before, ahead, treatment, counts, metered)
+    found = Found(day, before, ahead, treatment, counts, metered, parts_of(row))
     if drawing.renews(row, day):
         held = row.options.filter(drawing.runs_on(row.period_end)).select_related("option")
         service = kinds.get(row.service_kind).describe(row, language)
@@ -147,7 +152,8 @@ def foresee(row: Subscription, day: date, *, now: datetime) -> Drawn:
         subscriptions.end_at_term(row, now=then)
     if drawing.renews(row, day):
         changes.at_renewal(row, day, now=then)
-    return draw(row, day, now=now, final=day <= paris_date(now) and not waits(row, day, now))
+    drawn = draw(row, day, now=now, final=day <= paris_date(now) and not waits(row, day, now))
+    return drawing.together(row, drawn)
 
 
 def _issue(row: Subscription, drawn: Drawn, *, now: datetime) -> Invoice | None:
@@ -172,8 +178,19 @@ def _count(row: Subscription, day: date, *, final: bool = True) -> list[tuple[Pe
         (month, line)
         for month in drawing.months(row, day)
         for line in count(row, UsagePeriod(month.start, month.end))
-        if not Consumption.objects.filter(subscription=row, meter=line.meter, start=month.start).exists()
+        if not Consumption.objects.filter(
+            subscription=row, meter=line.meter, start=month.start, until_transfer=False
+        ).exists()
     ]
+
+
+def parts_of(row: Subscription) -> drawing.Parts:
+    """What earlier holders of the service used of the months that are still to be rated."""
+    found: dict[tuple[str, date], list[Consumption]] = {}
+    mine = Consumption.objects.filter(subscription=row, until_transfer=True, start__gte=row.usage_from)
+    for one in mine.order_by("number"):
+        found.setdefault((one.meter, one.start), []).append(one)
+    return found
 
 
 def _give_back(counted: list[Consumption], *, now: datetime) -> None:

@@ -4,11 +4,11 @@ Nothing here reads or writes: who bills one subscription (`billing`) and who bil
 each in their way, and have the same made of them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from django.db.models import F, Q
 
@@ -20,19 +20,24 @@ from invoicing.documents import texts
 from invoicing.models import Consumption, Invoice, Subscription, SubscriptionOption, SubscriptionPeriod
 from invoicing.offering import promotions
 from invoicing.offering.promotion_rules import Promise
+from invoicing.paying import payment_rules
 from invoicing.rules import Line, Wanted
 from invoicing.subscribing.kinds import UsageLine
 from invoicing.subscribing.period_rules import MONTH, Period, ended_months, following, period_of
 from invoicing.taxing import tax_rules
 from invoicing.taxing.tax_rules import Totals, VatTreatment
 from panel.core.calendars import paris_date, start_of_paris_day
+from panel.core.money import Cents
 from panel.terms import Terms
 
+DAY = timedelta(days=1)
 WAIT_FOR_USAGE = timedelta(hours=12)  # a last reading that is still missing then goes on the invoice after
 
 METER_NAMES = {usage_rules.TRAFFIC: ("Traffic beyond the included volume", "Trafic au-delà du volume inclus")}
 
 Counts: TypeAlias = Sequence[tuple[Period, UsageLine]]
+Parts: TypeAlias = Mapping[tuple[str, date], Sequence[Consumption]]
+"""What earlier holders of a service used of a month, by meter and the month's first day, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Found:
     treatment: VatTreatment
     counts: Counts | None
     metered: Metered = field(default_factory=Metered)
+    parts: Parts = field(default_factory=dict)
     service: str = ""
     options: Sequence[SubscriptionOption] = ()
     promotion: tuple[Promise, int] | None = None
@@ -64,6 +70,8 @@ class Drawn:
     version: Terms
     treatment: VatTreatment
     taken: Sequence[Taken] = ()
+    held_back: Cents = 0
+    """What would have been an invoice too small to collect, VAT included: it comes with the next one."""
 
     @property
     def totals(self) -> Totals:
@@ -74,7 +82,7 @@ def drawn(row: Subscription, found: Found) -> Drawn:
     """What was found, drawn up: no reading any more."""
     treatment, language = found.treatment, texts.language_of(row.account.language)
     used = tax_rules.of_item(treatment, row.package.vat)  # what a service consumes is taxed as the service is
-    counted, lines = _rated(row, found.counts or (), found.before, used, language)
+    counted, lines = rated(row, found.counts or (), found.before, used, language, parts=found.parts)
     lines, counted, renewed = [*lines, *found.metered.lines], [*counted, *found.metered.rows], None
     if renews(row, found.day):
         renewed = following(row.next_anchor, row.interval, Period(row.period_start, row.period_end))
@@ -83,6 +91,16 @@ def drawn(row: Subscription, found: Found) -> Drawn:
         lines = []  # what packs paid for (OPR-9) is said where there is something to pay, and on the page of usage
     version = found.ahead if renewed else found.before
     return Drawn(found.day, lines, counted, renewed, found.counts is None, version, treatment)
+
+
+def together(row: Subscription, made: Drawn) -> Drawn:
+    """`made`, or nothing yet: consumption that comes to less than any means of payment moves makes no invoice of its
+    own. Its months stay to be rated and come with the next invoice; at the end they are invoiced however little."""
+    asked = rules.total_of([line for line in made.lines if line.net > 0]).total if made.lines else 0
+    back = any(one.net_cents < 0 for one in made.counted)  # what is given back is given back at once
+    if made.renewed or row.ended_at is not None or back or not 0 < asked < payment_rules.SMALLEST_CENTS:
+        return made
+    return replace(made, lines=[], counted=[], taken=(), waits=True, held_back=asked)
 
 
 def renews(row: Subscription, day: date) -> bool:
@@ -144,18 +162,24 @@ def last_day(row: Subscription) -> date | None:
     return paris_date(row.ended_at) if row.ended_at is not None else None
 
 
-def _rated(
-    row: Subscription, counts: Counts, version: Terms, treatment: VatTreatment, language: str
-) -> tuple[list[Consumption], list[Line]]:
-    """Each month's count, rated once (SRV-5), and the lines of what was over."""
+def rated(
+    row: Subscription, counts: Counts, version: Terms, treatment: VatTreatment, language: str, *, parts: Parts,
+    until: date | None = None,
+) -> tuple[list[Consumption], list[Line]]:  # fmt: skip
+    """Each month's count, rated once (SRV-5), and the lines of what was over. `until`: the service is handed over and
+    only the part of the month to that day (excluded) is rated."""
     rows, lines = [], []
     for month, usage in counts:
-        line = overage_line(row, month, usage, version, treatment, language)
+        earlier = parts.get((usage.meter, month.start), ())
+        before = sum((one.quantity for one in earlier), Decimal(0))
+        span = Period(earlier[-1].end - DAY if earlier else month.start, until or month.end)
+        line = overage_line(row, span, usage, version, treatment, language, before=before)
         rows.append(
             Consumption(
-                subscription_id=row.pk, account_id=row.account_id, meter=usage.meter, start=month.start, end=month.end,
-                quantity=usage.quantity, allowance=usage.allowance, unit=usage.unit, terms_version=version.name,
-                net_cents=line.net if line else 0, evidence=dict(usage.evidence),
+                subscription_id=row.pk, account_id=row.account_id, meter=usage.meter, start=month.start,
+                end=until or month.end, number=len(earlier), quantity=max(usage.quantity - before, Decimal(0)),
+                allowance=max(usage.allowance - before, Decimal(0)), unit=usage.unit, terms_version=version.name,
+                net_cents=line.net if line else 0, evidence=_before(usage, before), until_transfer=until is not None,
             )
         )  # fmt: skip
         if line:
@@ -163,23 +187,30 @@ def _rated(
     return rows, lines
 
 
+def _before(usage: UsageLine, before: Decimal) -> dict[str, Any]:
+    return {**usage.evidence, **({"before": str(before)} if before else {})}
+
+
 def overage_line(
-    row: Subscription, month: Period, usage: UsageLine, version: Terms, treatment: VatTreatment, language: str
-) -> Line | None:
+    row: Subscription, month: Period, usage: UsageLine, version: Terms, treatment: VatTreatment, language: str, *,
+    before: Decimal = Decimal(0),
+) -> Line | None:  # fmt: skip
     """SRV-5: the line for what is beyond the allowance, to the byte, rounded once; None when nothing is. The same
-    function tells a forecast and the invoice."""
+    function tells a forecast and the invoice. `before`: what earlier holders of the service used of the month."""
     meter = usage_rules.METERS[usage.meter]
     if usage.unit != meter.unit:
         raise ValueError(f"{usage.meter} is counted in {meter.unit}, not {usage.unit}")
     price: Decimal = version.bandwidth.unit_price
-    rated = usage_rules.overage(usage.quantity, usage.allowance, price, whole_units=version.bandwidth.each_gb_begun)
-    if rated.net == 0:
+    whole = version.bandwidth.each_gb_begun
+    over = usage_rules.overage(usage.quantity, usage.allowance, price, whole_units=whole, before=before)
+    if over.net == 0:
         return None
     english, french = METER_NAMES[usage.meter]
     return rules.metered(
-        f"usage:{usage.meter}", french if language == "fr" else english, rated.billable, usage.unit, price, treatment,
+        f"usage:{usage.meter}", french if language == "fr" else english, over.billable, usage.unit, price, treatment,
         rule=meter.rule, period=month,
-        evidence={**usage.evidence, "used": str(usage.quantity), "allowance": str(usage.allowance),
+        evidence={**_before(usage, before), "used": str(usage.quantity - before),
+                  "allowance": str(max(usage.allowance - before, Decimal(0))),
                   "subscription": row.reference, "terms": version.name},
     )  # fmt: skip
 

@@ -6,8 +6,8 @@ that both give the same documents to the byte. Here only reading and writing are
 
 Everything unusual is left to `billing`, one by one: a planned end or change, a new price, a promotion, a credit, usage
 events, funds to be spent, a debit by a mandate of our own, a tax that rests on where the customer is, the numbers of a
-signed quote, rows that somebody else holds. So is a whole batch of which something failed: there the error finds its
-row.
+signed quote, a service that has just been handed over, rows that somebody else holds. So is a whole batch of which
+something failed: there the error finds its row.
 """
 
 import logging
@@ -38,10 +38,12 @@ from invoicing.models import (
     PriceNotice,
     PromotionUse,
     ServiceCredit,
+    ServiceTransfer,
     Subscription,
     SubscriptionChange,
     SubscriptionOption,
     SubscriptionState,
+    TransferState,
 )
 from invoicing.paying import collecting
 from invoicing.paying.payment_rules import OWN
@@ -82,7 +84,7 @@ def _batch(keys: Sequence[int], *, now: datetime) -> tuple[set[int], set[int]]:
     """Invoice what is ordinary; the subscriptions invoiced up to `now`, and those that wait for a reading."""
     rows = _held(keys, now=now)
     found, later = _found(rows, now=now)
-    drawn = {row.pk: drawing.drawn(row, found[row.pk]) for row in rows if row.pk in found}
+    drawn = {row.pk: drawing.together(row, drawing.drawn(row, found[row.pk])) for row in rows if row.pk in found}
     billed = [row for row in rows if row.pk in drawn]
     sold = [row for row in billed if drawn[row.pk].lines]
     issued = in_bulk.issue(_sales(sold, drawn, now=now), now=now, actor=CLOCK)
@@ -125,10 +127,16 @@ def _ordinary(now: datetime) -> QuerySet[Subscription]:
     means = PaymentMethod.objects.filter(account=OuterRef("account"), is_default=True, removed_at=None)
     own_debit = means.filter(provider=OWN)
     events = Consumption.objects.filter(subscription=OuterRef("pk")).exclude(meter__in=usage_rules.METERS)
+    parted = Consumption.objects.filter(
+        subscription=OuterRef("pk"), until_transfer=True, start__gte=OuterRef("usage_from")
+    )
+    handed = ServiceTransfer.objects.filter(subscription=OuterRef("pk"), state=TransferState.ACCEPTED)
+    repriced = handed.filter(prices_from__gt=OuterRef("period_start"))
     unusual = (
         Exists(SubscriptionChange.objects.filter(subscription=OuterRef("pk"), state=ChangeState.PLANNED))
         | Exists(PromotionUse.objects.filter(order=OuterRef("order"), given_back_at=None))
         | Exists(PackageMeter.objects.filter(package=OuterRef("package")))
+        | Exists(parted) | Exists(repriced)
         | Exists(credit) | Exists(own_debit) | Exists(notices) | Exists(dearer) | Exists(events)
     )  # fmt: skip
     return Subscription.objects.filter(

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils.translation import get_language
 
+from invoicing.consuming import usage_rules
 from invoicing.models import Consumption, Subscription
 from invoicing.renewing import billing
 from invoicing.renewing.drawing import Drawn
@@ -26,6 +27,8 @@ class Upcoming:
     drawn: Drawn | None
     final: bool = False
     refusal: str = ""
+    held_back: Cents = 0
+    """Consumption so far, VAT included, that is too little for an invoice of its own and comes with this one."""
 
     @property
     def total_cents(self) -> Cents:
@@ -39,12 +42,13 @@ def next_invoice(row: Subscription, *, now: datetime) -> Upcoming | None:
     name = kinds.get(row.service_kind).describe(row, get_language() or "en")
     try:
         drawn = _foreseen(row.pk, row.next_due_on, now=now)
+        held_back = drawn.held_back
         if not drawn.lines and row.ended_at is None and row.next_due_on < row.period_end:
             drawn = _foreseen(row.pk, row.period_end, now=now)
     except RuleViolation as refusal:
         return Upcoming(row, name, None, refusal=refusal.sentence)
     due = drawn.day <= paris_date(now) and not billing.waits(row, drawn.day, now)
-    return Upcoming(row, name, drawn, due) if drawn.lines else None
+    return Upcoming(row, name, drawn, due, held_back=held_back) if drawn.lines else None
 
 
 def _foreseen(pk: int, day: date, *, now: datetime) -> Drawn:
@@ -66,4 +70,5 @@ def running(row: Subscription, *, now: datetime) -> list[Consumption]:
     """The month that runs, meter by meter, as it would be rated now; not saved, nothing for an ended subscription."""
     if row.next_due_on is None:
         return []
-    return [one for one in billing.draw(row, row.next_due_on, now=now, final=False).counted if one.number == 0]
+    counted = billing.draw(row, row.next_due_on, now=now, final=False).counted
+    return [one for one in counted if one.number == 0 or one.meter in usage_rules.METERS]  # no late settlement

@@ -34,6 +34,7 @@ from invoicing.reviewing import review_rules
 from invoicing.reviewing.review_rules import Evidence
 from invoicing.taxing import ip_countries, location_rules
 from panel import terms
+from panel.accounts import terms_in_force
 from panel.accounts.models import Account, Restriction, User
 from panel.core import mail
 from panel.core.actors import SYSTEM
@@ -70,18 +71,30 @@ def waits_with(order: Order, payment: Payment) -> bool:
 
 def gather(order: Order, *, connection: str, card: str = "") -> Evidence:
     """What the rows say of an order and its account, as of the order's own instant where time matters."""
-    account, since = order.account, order.placed_at - terms.version(order.terms_version).review.velocity
+    since = order.placed_at - terms.version(order.terms_version).review.velocity
     lately = Order.objects.filter(
-        account=account, placed_at__gt=since, placed_at__lte=order.placed_at, pk__lte=order.pk
+        account=order.account, placed_at__gt=since, placed_at__lte=order.placed_at, pk__lte=order.pk
     )
+    return _known(order.account, order.placed_by, lately.count(), connection=connection, card=card)
+
+
+def signs_against(account: Account, person: User, *, ip: str | None, now: datetime) -> list[review_rules.Sign]:
+    """What would hold an order that `person` placed for `account` now; for what is taken on without an order."""
+    law = terms_in_force.at(account, now).review
+    lately = Order.objects.filter(account=account, placed_at__gt=now - law.velocity, placed_at__lte=now)
+    known = _known(account, person, lately.count() + 1, connection=ip_countries.of(ip))
+    return list(review_rules.reasons(known, law))
+
+
+def _known(account: Account, person: User | None, orders: int, *, connection: str, card: str = "") -> Evidence:
     standing = AccountStanding.objects.filter(account=account).first()
     return Evidence(
         billing_country=account.country,
         connection_country=connection,
         telephone_country=location_rules.of_telephone(account.phone),
         card_country=card,
-        orders=lately.count(),
-        disposable_mail=_disposable(account, order.placed_by),
+        orders=orders,
+        disposable_mail=_disposable(account, person),
         unpaid_invoices=_unpaid(account),
         rejected=RejectionNotice.objects.filter(account=account, ended_at=None).exists(),
         disputes=Dispute.objects.filter(account=account, state=DisputeState.OPEN).count(),

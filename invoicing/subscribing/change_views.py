@@ -84,7 +84,9 @@ def subscription_change_undo(request: HttpRequest, reference: str) -> HttpRespon
     """Take back a planned change, or the one made today."""
     row, actor = _subscription(request, reference), web.actor(request)
     number = request.POST.get("change", "")
-    made = get_object_or_404(SubscriptionChange, subscription=row, pk=int(number) if number.isdecimal() else 0)
+    made = get_object_or_404(
+        SubscriptionChange, subscription=row, account=row.account_id, pk=int(number) if number.isdecimal() else 0
+    )
     changes.undo(made, actor=actor, now=clock.now())
     web.say(request, _("The change is taken back."))
     return redirect("invoicing:subscription_detail", row.reference)

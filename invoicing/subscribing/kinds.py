@@ -4,7 +4,7 @@ A higher app registers what it can deliver: `servers` the kind "vps", `domains` 
 of them: it asks whoever registered the `service_kind` written on the package.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -125,6 +125,16 @@ class ServiceKind(Protocol):
         """The subscription has another package or other options now (SUB-12): make the service follow."""
         ...
 
+    def refusal_to_transfer(self, subscription: "Subscription") -> str:
+        """Why the service cannot go over to another account now, as a sentence in the reader's language; empty when it
+        can."""
+        ...
+
+    def hand_over(self, subscription: "Subscription", *, now: datetime) -> None:
+        """The (locked) subscription has another account now: everything that hangs on it follows, and who had it
+        cannot reach it any more. What tells of the time before stays with them."""
+        ...
+
     def usage(self, subscription: "Subscription", period: UsagePeriod) -> list[UsageLine]:
         """The final count of an ended period; NotYet while the last reading is still missing."""
         ...
@@ -178,3 +188,20 @@ def get(name: str) -> ServiceKind:
 def registered() -> frozenset[str]:
     """Names of the kinds somebody delivers."""
     return frozenset(_kinds)
+
+
+# What a higher app knows against handing a service over, as a sentence in the reader's language; "" when nothing.
+Objection = Callable[["Subscription"], str]
+_objections: list[Objection] = []
+
+
+def object_to_transfers(objection: Objection) -> None:
+    """Called in the higher app's AppConfig.ready()."""
+    if objection not in _objections:
+        _objections.append(objection)
+
+
+def objection_to_transfer(subscription: "Subscription") -> str:
+    """The first objection of the service's kind or of a higher app; "" when there is none."""
+    asked = (get(subscription.service_kind).refusal_to_transfer, *_objections)
+    return next((sentence for one in asked if (sentence := one(subscription))), "")

@@ -209,7 +209,8 @@ class Consumption(models.Model):
 
     `number` 0 is the rating at the month's end; later ones are regularisations, whose `net_cents` is the difference to
     what was billed before (below zero: given back by the credit note `invoice`). `counted_to` is the id of the newest
-    usage event that was counted.
+    usage event that was counted. `until_transfer`: the part of a running month that a giver of the service used; the
+    rest of it is rated for the receiver when the month ends, under the next number.
     """
 
     subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="consumptions")
@@ -225,6 +226,7 @@ class Consumption(models.Model):
     terms_version = models.CharField(max_length=60)
     net_cents = models.BigIntegerField()
     evidence = models.JSONField(default=dict)
+    until_transfer = models.BooleanField(default=False)
     invoice = models.ForeignKey("invoicing.Invoice", models.PROTECT, null=True, related_name="consumptions")
 
     objects = TenantQuerySet.as_manager()

@@ -23,8 +23,12 @@ LAST_MOMENT = timedelta(seconds=1)
 
 
 def hold(subscription: Subscription) -> Subscription:
-    """The subscription, locked until the transaction ends."""
-    return locked(subscription.pk)
+    """The subscription, locked until the transaction ends. RuleViolation when it was handed over to another account
+    since the caller read it."""
+    held = locked(subscription.pk)
+    if held.account_id != subscription.account_id:
+        raise RuleViolation(_("This service belongs to another account now."), rule="SUB-2")
+    return held
 
 
 def locked(pk: int) -> Subscription:

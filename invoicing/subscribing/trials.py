@@ -25,6 +25,7 @@ from panel.core.due import SweepReport
 from panel.core.errors import RuleViolation
 
 RULE = "SUB-2"
+HAS_IT = [OrderState.HELD, OrderState.PAID]  # the service may be another account's by now
 REFUSALS = {
     "none": gettext_lazy("This package has no free trial."),
     "used": gettext_lazy("Your account has had its free trial."),
@@ -34,7 +35,7 @@ REFUSALS = {
 
 def had(account: Account) -> bool:
     """Whether the account has had its free trial, or has one ordered that a person is looking at (SUB-4)."""
-    if Order.objects.filter(account=account, state=OrderState.HELD).exclude(trial_days=0).exists():
+    if Order.objects.filter(account=account, state__in=HAS_IT).exclude(trial_days=0).exists():
         return True
     return Subscription.objects.filter(account=account).exclude(trial_ends_on=None).exists()
 

@@ -24,6 +24,7 @@ from invoicing.paying import means
 from invoicing.quoting import quote_signing, quotes
 from invoicing.selling_by_hand import down_payments, manual_sales
 from invoicing.subscribing import changes
+from invoicing.transferring import transfers
 from panel import terms
 from panel.core.calendars import paris_date
 from panel.demo import people
@@ -205,6 +206,16 @@ def file_for_the_bank(walk: Walk, staff: Person) -> None:
     """The file with what is announced; it waits to be handed to the bank."""
     until = paris_date(walk.now) + timedelta(days=28)
     batches.make(key="demo", until=until, actor=staff.actor, now=walk.now)
+
+
+def offered_over(walk: Walk, giver: Person, receiver: Person) -> None:
+    """A server that an agency set up is offered to its customer, who has not answered yet (SUB-4)."""
+    row = Subscription.objects.filter(account=giver.client, state="active").order_by("pk")[0]
+    transfers.offer(
+        row, to=receiver.client.reference, reason="The project is finished; the server is yours now.",
+        actor=giver.actor, now=walk.now,
+    )  # fmt: skip
+    walk.settle()
 
 
 def trials_of_the_smallest() -> None:

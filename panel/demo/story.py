@@ -79,6 +79,7 @@ def build(now: datetime, bank: str) -> list[Login]:
     sales.disputed(walk, camille)
     sales.promotion(walk, admin)
     sales.agencies(walk, ines, admin)
+    sales.offered_over(walk, lukas, camille)
     sales.trials_of_the_smallest()
     shopper.order(camille, "vps-l", name="render-1", key_ids=[], promotion=sales.WINTER)
     sofia = _sofia(walk, shopper)

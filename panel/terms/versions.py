@@ -199,6 +199,11 @@ class Terms:
         )
 
     @property
+    def transfer_days(self) -> int:
+        """SUB-4: days for which a service offered to another account can be accepted."""
+        return int(self._value("SUB-4", "transfer_days"))
+
+    @property
     def trial_notice_days(self) -> int:
         """SUB-5: days before the first paid day on which the end of a free trial is announced."""
         return int(self._value("SUB-5", "trial_notice_days"))

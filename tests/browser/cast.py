@@ -83,6 +83,7 @@ def _things() -> dict[str, Any]:
         Order,
         OrderReview,
         Quote,
+        ServiceTransfer,
         Subscription,
         TopUp,
     )
@@ -118,6 +119,7 @@ def _things() -> dict[str, Any]:
         "metered_line": metered.position,
         "case": Case.objects.filter(closed_at=None, **own)[0].reference,
         "ticket": Ticket.objects.filter(title__startswith="Reverse", **own)[0].number,
+        "transfer": ServiceTransfer.objects.get(state="offered", receiver=account).reference,
         "contact": Membership.objects.get(user__email__startswith="theo@").pk,
         "mail": MailMessage.objects.exclude(content=None).order_by("-pk")[0].pk,
         "operation": Operation.objects.filter(account_id=account.pk).order_by("-pk")[0].pk,

@@ -80,6 +80,10 @@ PAGES: dict[str, str] = {
     "invoicing:order_pay_funds": MORE_POST,
     "invoicing:funds_list": MORE,
     "invoicing:top_up": MORE_OBJECT,
+    "invoicing:subscription_transfer": MORE_OBJECT,
+    "invoicing:transfer_detail": "302 200 403 200 403 403 403 403 403 302",  # the stranger is who is to have it
+    "invoicing:transfer_answer": MORE_POST,
+    "invoicing:transfer_withdraw": MORE_POST,
     "invoicing:subscription_pause": MORE_OBJECT,
     "invoicing:subscription_resume": MORE_POST,
     "invoicing:subscription_usage": OBJECT,
@@ -247,6 +251,7 @@ PAGES: dict[str, str] = {
     "invoicing_staff:quote_withdraw": BILLING_POST,
     "invoicing_staff:invoice_line": BILLING_SUPPORT,
     "invoicing_staff:subscription_renewal": BILLING,
+    "invoicing_staff:subscription_transfer": BILLING,
     "invoicing_staff:subscription_usage": BILLING_SUPPORT,
     "invoicing_staff:metering": BILLING,
     "invoicing_staff:run_list": BILLING,

@@ -1,5 +1,6 @@
 """A line of an invoice that charges what a meter counted, a promotional code, a prepaid pack, and a billing run."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from invoicing.issuing import invoices, parties
@@ -17,6 +18,7 @@ from invoicing.models import (
     PaymentState,
     Price,
     PromotionCode,
+    ServiceTransfer,
 )
 from invoicing.renewing import drawing
 from invoicing.subscribing import kinds, ordering
@@ -77,6 +79,16 @@ def a_pack(made: Scene) -> Pack:
     )  # fmt: skip
     ordering.paid(order, payment, now=made.world.now)
     return Pack.objects.get(order=order)
+
+
+def a_transfer(made: Scene) -> ServiceTransfer:
+    """A service that is offered to the stranger."""
+    return ServiceTransfer.objects.create(
+        reference="TRF-SCENE", subscription=made.subscription, account=made.owner.account,
+        receiver=made.stranger.account, addressed_to=made.stranger.account.reference, reason="scene",
+        terms_version=made.subscription.terms_version, offered_at=made.world.now,
+        expires_at=made.world.now + timedelta(days=9_999),
+    )  # fmt: skip
 
 
 def a_run(made: Scene) -> BillingRun:

@@ -33,6 +33,7 @@ class NotedService:
     cannot_become: str = ""
     cannot_carry_out: str = ""
     cannot_rest: str = ""
+    cannot_go: str = ""
 
     def questions(self, package: Package, account: Account) -> Sequence[kinds.Question]:
         return (kinds.Question("name", "Name"),)
@@ -66,6 +67,12 @@ class NotedService:
 
     def change(self, subscription: Subscription, *, now: datetime) -> None:
         self.done.append(("change", subscription.package.code))
+
+    def refusal_to_transfer(self, subscription: Subscription) -> str:
+        return self.cannot_go
+
+    def hand_over(self, subscription: Subscription, *, now: datetime) -> None:
+        self.done.append(("hand over", subscription.reference))
 
     def usage(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
         if self.unread:

@@ -129,3 +129,22 @@ def test_suspension_waits_for_a_host_that_refuses(world: World, desk: Desk, serv
     world.advance(hours=30, sweeps=SWEEP)
     assert steps(case) == [("deactivate", "decided")]
     assert fees(case) == []
+
+
+def test_a_service_that_went_to_another_account_is_never_ended_by_the_ladder(
+    world: World, desk: Desk, server: Server
+) -> None:
+    """SRV-3: who had it at the time answers; what is somebody else's by now is a person's to judge (ABU-5)."""
+    case = desk.case(server)
+    bob = world.customer("Bob")
+    world.advance(hours=73, sweeps=SWEEP)
+    world.advance(minutes=5, sweeps=SWEEP)
+    subscription = case.subscription
+    subscription.account = bob.account
+    subscription.save(update_fields=["account"])
+    world.advance(days=9, sweeps=SWEEP)
+    world.advance(minutes=5, sweeps=SWEEP)
+    held = CaseStep.objects.get(case=case, rung="terminate")
+    assert (held.state, held.held_because) == ("held", "not_held")
+    subscription.refresh_from_db()
+    assert subscription.ended_at is None
