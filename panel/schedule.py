@@ -23,6 +23,7 @@ SWEEPS: tuple[str, ...] = (
     "invoicing.quotes",  #    quotes expire, stages of signed ones are invoiced on their day     PRJ-1
     "payments.collect",  #    refused payments again, cards about to end                          INV-5, INV-7
     "invoicing.compare",  #   provider, books, invoices and services against each other           INV-11, INV-12
+    "invoicing.compare_balances",  # receivables and funds in the books against invoices and credits  INV-11
     "invoicing.report",  #    e-reports of the periods that are over                              INV-10
     "invoicing.close",  #     days, months and years are closed and sealed                        INV-11
     "invoicing.follow",  #    what is on its way at the e-invoicing platform                      INV-10

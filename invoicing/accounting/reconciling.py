@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import gateways
-from invoicing.accounting import ledger, reconciling_rules
+from invoicing.accounting import ledger, receivables, reconciling_rules
 from invoicing.accounting.reconciling_rules import ChargeFact, Difference, DocumentFact, Facts, OrderFact, PaymentFact
 from invoicing.models import (
     Invoice,
@@ -32,6 +32,7 @@ from invoicing.models import (
 )
 from invoicing.paying import payment_rules
 from invoicing.subscribing import kinds
+from panel.accounts.models import Account
 from panel.core import due, live, operations
 from panel.core.due import SweepReport
 from panel.core.models import Operation
@@ -129,8 +130,8 @@ def compare(charges: Sequence[ChargeFact] | None, *, now: datetime) -> list[Diff
 
 
 @transaction.atomic
-def keep(found: Sequence[Difference], *, now: datetime) -> None:
-    """Write down what was found: new ones open, known ones seen again, gone ones resolved."""
+def keep(found: Sequence[Difference], *, now: datetime, kinds: Sequence[str] = reconciling_rules.KINDS) -> None:
+    """Write down what was found of these kinds: new ones open, known ones seen again, gone ones resolved."""
     for one in found:
         row, _new = MoneyDifference.objects.get_or_create(
             kind=one.kind, ref=one.ref[:120], resolved_at=None, defaults={"first_seen": now, "last_seen": now}
@@ -138,7 +139,7 @@ def keep(found: Sequence[Difference], *, now: datetime) -> None:
         row.last_seen, row.expected_cents, row.found_cents = now, one.expected, one.found
         row.save(update_fields=["last_seen", "expected_cents", "found_cents"])
     names = {(one.kind, one.ref[:120]) for one in found}
-    for row in MoneyDifference.objects.filter(resolved_at=None):
+    for row in MoneyDifference.objects.filter(resolved_at=None, kind__in=kinds):
         if (row.kind, row.ref) not in names:
             row.resolved_at = now
             row.save(update_fields=["resolved_at"])
@@ -157,6 +158,17 @@ def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
     if dry_run:
         return SweepReport(would=["compare the provider, the books, the invoices and the services"])
     ask(f"{now:%Y-%m-%dT%H}", now=now)
+    return SweepReport(done=1)
+
+
+@due.sweep("invoicing.compare_balances", every_seconds=3600)
+def run_balances(now: datetime, *, dry_run: bool = False) -> SweepReport:
+    """INV-11: what the books say each customer owes and has with us, against the invoices and the funds; nobody else is
+    asked, so it runs whether the provider answers or not."""
+    found = receivables.differences()
+    if dry_run:
+        return SweepReport(would=[f"report {one.kind} of {one.ref}" for one in found])
+    keep(found, now=now, kinds=reconciling_rules.OF_BALANCES)
     return SweepReport(done=1)
 
 
@@ -192,9 +204,10 @@ def last_run() -> Operation | None:
 
 
 def things(rows: Sequence[MoneyDifference]) -> dict[str, Any]:
-    """What the differences are about, by their reference, in three queries."""
+    """What the differences are about, by their reference, in four queries."""
     refs = [row.ref for row in rows]
     found: dict[str, Any] = {row.reference: row for row in Payment.objects.filter(reference__in=refs)}
     found |= {row.number: row for row in Invoice.objects.filter(number__in=refs)}
     found |= {row.reference: row for row in Order.objects.filter(reference__in=refs)}
+    found |= {row.reference: row for row in Account.objects.filter(reference__in=refs)}
     return found

@@ -22,6 +22,8 @@ class MoneyDifference(models.Model):
         SETTLEMENT_DIFFERS = rules.SETTLEMENT_DIFFERS, _("Paid amount without its settlements")
         PAID_UNPROVISIONED = rules.PAID_UNPROVISIONED, _("Paid, but nothing is delivered")
         PROVISIONED_UNPAID = rules.PROVISIONED_UNPAID, _("Delivered, but not paid")
+        RECEIVABLES_DIFFER = rules.RECEIVABLES_DIFFER, _("The books say other than what is due on invoices")
+        FUNDS_DIFFER = rules.FUNDS_DIFFER, _("The books say other than what the funds hold")
 
     kind = models.CharField(max_length=24, choices=Kind)
     ref = models.CharField(max_length=120)

@@ -19,11 +19,14 @@ DOCUMENT_NOT_BOOKED = "document_not_booked"
 SETTLEMENT_DIFFERS = "settlement_differs"
 PAID_UNPROVISIONED = "paid_unprovisioned"
 PROVISIONED_UNPAID = "provisioned_unpaid"
+RECEIVABLES_DIFFER = "receivables_differ"
+FUNDS_DIFFER = "funds_differ"
 KINDS = (
     CHARGE_WITHOUT_PAYMENT, CHARGE_NOT_RECORDED, PAYMENT_WITHOUT_CHARGE, AMOUNT_DIFFERS, REFUND_DIFFERS,
     PAYMENT_NOT_BOOKED, BOOKED_WITHOUT_PAYMENT, DOCUMENT_NOT_BOOKED, SETTLEMENT_DIFFERS, PAID_UNPROVISIONED,
     PROVISIONED_UNPAID,
 )  # fmt: skip
+OF_BALANCES = (RECEIVABLES_DIFFER, FUNDS_DIFFER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +168,8 @@ def _services(orders: Iterable[OrderFact]) -> list[Difference]:
         if order.delivered and not order.paid:
             found.append(Difference(PROVISIONED_UNPAID, order.reference))
     return found
+
+
+def uneven(one: Mapping[int, Cents], other: Mapping[int, Cents]) -> set[int]:
+    """The accounts about which two sums by account disagree; one that stands in neither, or with nothing, agrees."""
+    return {key for key in one.keys() | other.keys() if one.get(key, 0) != other.get(key, 0)}

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing import actions
 from invoicing.accounting import reconciling
 from invoicing.models import Invoice, MoneyDifference, Order, Payment
+from panel.accounts.models import Account
 from panel.core import clock, keyset, web
 
 
@@ -31,6 +32,8 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
 def _url(thing: Any) -> str:
     if isinstance(thing, Invoice):
         return reverse("invoicing_staff:invoice_detail", args=[thing.number])
+    if isinstance(thing, Account):
+        return reverse("invoicing_staff:statement", args=[thing.reference])
     if isinstance(thing, Order):
         return reverse("invoicing_staff:order_detail", args=[thing.reference])
     if isinstance(thing, Payment) and thing.order_id:
