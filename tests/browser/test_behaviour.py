@@ -153,3 +153,32 @@ def test_an_answer_to_a_case_without_any_script(house: House, sees: Callable[...
     page.get_by_label("Your answer").fill("We have taken it down.")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("The clock stands", exact=True).first).to_be_visible()
+
+
+def test_on_a_phone_the_values_of_a_table_stand_in_one_column(sees: Callable[..., Eyes]) -> None:
+    """Figures too, which stand at the end of their column on a large screen; and an empty cell has no label."""
+    eyes = sees("owner", width=390)
+    eyes.open("/billing/statement/")
+    cells = eyes.page.locator(".table-cards td[data-label]")
+    aligned = "cells => [...new Set(cells.map(one => getComputedStyle(one).textAlign))]"
+    assert cells.evaluate_all(aligned) == ["start"]
+    assert cells.evaluate_all("cells => cells.filter(one => !one.textContent && one.offsetHeight).length") == 0
+    eyes.width(1440)
+    assert "end" in cells.evaluate_all(aligned)
+
+
+def test_the_statement_of_a_customer_leads_to_their_own_pages(sees: Callable[..., Eyes]) -> None:
+    eyes = sees("owner")
+    eyes.open("/billing/statement/")
+    targets = eyes.page.locator("main td a").evaluate_all("links => links.map(one => one.getAttribute('href'))")
+    assert targets
+    assert all(target.startswith("/billing/invoices/") for target in targets)
+
+
+def test_a_dispute_asks_for_amounts_where_it_is_about_a_part(house: House, sees: Callable[..., Eyes]) -> None:
+    page = sees("owner").page
+    page.goto(f"/billing/invoices/{house.things['invoice']}/dispute/")
+    amounts = page.locator("main input[type=number]")
+    expect(amounts.first).to_be_hidden()
+    page.locator("main input[value=part]").check()
+    expect(amounts.first).to_be_visible()

@@ -1,6 +1,7 @@
 """The components, as a template writes them."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.template import engines
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
+from panel.core import charts
 from panel.core.templatetags import ui
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -143,3 +145,20 @@ def test_a_session_names_its_device(says: str, name: str) -> None:
 def test_a_full_bar_warns_unless_it_is_progress() -> None:
     assert "tone-warn" in ui.meter(100, 100, "Traffic")
     assert "tone-good" in ui.meter(100, 100, "Answered for", progress=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "figure", "price"),
+    [
+        ("1234.567000000", "1,234.567", "1234.567"), ("0.002", "0.002", "0.002"), ("10", "10", "10.00"),
+        ("0.10", "0.1", "0.10"), ("1E+3", "1,000", "1000.00"),
+    ],
+)  # fmt: skip
+def test_a_figure_and_a_price_of_one_lose_no_decimal(value: str, figure: str, price: str) -> None:
+    assert (ui.figure(Decimal(value)), ui.unit_price(Decimal(value))) == (figure, price)
+
+
+def test_a_chart_of_several_series_names_each() -> None:
+    series = [charts.Series("In", [1, 4]), charts.Series("Out", [9, 2])]
+    summary = ui.chart(charts.Chart("Traffic", ["a", "b"], series))["summary"]
+    assert summary == "In: highest 4 (b), latest 4 (b). Out: highest 9 (a), latest 2 (b)."

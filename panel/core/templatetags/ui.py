@@ -71,6 +71,15 @@ def unit_price(value: Decimal) -> str:
     return number_format(value, decimal_pos=max(2, -int(value.normalize().as_tuple().exponent)))
 
 
+@register.filter
+def figure(value: Decimal | int | str | None) -> str:
+    """A quantity or a percentage, grouped, with the decimals it has and no idle zeros (`1,234.567`)."""
+    if value is None or value == "":
+        return ""
+    number = Decimal(str(value)).normalize()
+    return number_format(number, decimal_pos=max(0, -int(number.as_tuple().exponent)), force_grouping=True)
+
+
 @register.simple_tag(name="bytes")
 def bytes_tag(count: int | Decimal | None, binary: bool = False) -> str:
     """Bytes in words: decimal units, `binary=True` for memory (GiB); a dash for None."""
