@@ -16,12 +16,12 @@ from panel.accounts.models import Account
 class TaxIdentityForm(forms.ModelForm):
     """What decides the tax of a customer (INV-10)."""
 
+    kind = forms.ChoiceField(label=_("Kind"), choices=Account.Kind.choices, widget=forms.RadioSelect)
     country = forms.ChoiceField(label=_("Country"), choices=countries.choices)
 
     class Meta:
         model = Account
         fields = ("kind", "country", "vat_number", "siren")
-        widgets = {"kind": forms.RadioSelect}
         help_texts = {"vat_number": _("With the country, such as FR44732829320. Leave it empty if you have none.")}
 
     def _post_clean(self) -> None:
