@@ -22,9 +22,13 @@ from servers.rules import ON_THE_HOST, TRANSITIONS, Power, State, Verb, after
 def request(server: Server, verb: Verb, *, actor: Actor, now: datetime) -> ServerAction:
     """Have the server started, stopped or rebooted. A second click while the first is under way returns the first.
 
-    PermissionDenied when `actor` may not; RuleViolation with the sentence when the state forbids it.
+    PermissionDenied when `actor` may not; RuleViolation with the sentence when the state forbids it, or when the server
+    was handed over to another account since the caller read it.
     """
+    asked_of = server.account_id
     server = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=server.pk)
+    if server.account_id != asked_of:
+        raise RuleViolation(str(_("This server belongs to another account now.")))
     same = server.actions.filter(verb=verb, state=ServerAction.State.WAITING).first()
     if same is not None and actions.BY_VERB[verb].permits(actor):
         return same

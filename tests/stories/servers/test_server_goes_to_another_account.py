@@ -12,10 +12,11 @@ from panel.accounts.models import Restriction
 from panel.core import live
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import actions, keys, metering, selectors
+from servers import actions, keys, metering, power, selectors
 from servers.models import AddressHolding, KeyOnServer, Server, ServerAction, SshKey
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
+from servers.rules import Verb
 from tests.stories.servers.test_keys import add, line
 from tests.support.machines import GB, first_ip, server_of
 from tests.support.world import Customer, World
@@ -73,6 +74,17 @@ def test_everything_that_hangs_on_it(cloud: Control, monkeypatch: pytest.MonkeyP
     assert selectors.detail(server, now=world.now, whole=True).actions
     world.work()
     assert not world.failed_operations()
+
+
+def test_a_page_that_was_read_before_does_nothing_after(cloud: Control) -> None:
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    read_before = Server.objects.get(pk=server.pk)
+    accepted(world, offered(world, server, alice, bob), bob)
+    with pytest.raises(RuleViolation, match="another account"):
+        power.request(read_before, Verb.STOP, actor=alice.actor, now=world.now)
+    assert not ServerAction.objects.filter(server=server, verb=Verb.STOP).exists()
 
 
 def test_installed_keys_are_the_new_holders_to_remove(cloud: Control) -> None:
