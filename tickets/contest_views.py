@@ -25,8 +25,12 @@ def contest_new(request: HttpRequest, number: str) -> HttpResponse:
     invoice = get_object_or_404(Invoice.objects.visible_to(actor).select_related("account"), number=number)
     stands, waiver = contesting.standing(invoice, at=now), invoice.kind == InvoiceKind.STATEMENT
     form = ContestForm(
-        request.POST or None, request.FILES or None, invoice=invoice, most=contesting.left(invoice), waiver=waiver
-    )
+        request.POST or None,
+        request.FILES or None,
+        invoice=invoice,
+        most=contesting.open_to_dispute(invoice),
+        waiver=waiver,
+    )  # fmt: skip
     if request.method == "POST" and form.is_valid():
         try:
             contest = contests.open_contest(

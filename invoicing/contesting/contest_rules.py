@@ -1,6 +1,6 @@
 """The pure law of contested documents: a disputed invoice (TIC-6, OPR-10), a late fee to be waived (INV-9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +45,7 @@ class WhyNot(StrEnum):
     OPEN = "open"
     DECIDED = "decided"
     NOTHING_LEFT = "nothing_left"
+    TAKEN_BACK = "taken_back"
     TOO_LATE = "too_late"
     ACCEPTED = "accepted"
 
@@ -52,12 +53,13 @@ class WhyNot(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that contesting a document depends on. `states` are those of earlier contests; `left`: its total that no
-    credit note gave back."""
+    credit note gave back; `fresh`: whether a line is left that no earlier contest named."""
 
     kind: Kind | None
     issued_at: datetime
     left: Cents
     states: frozenset[str] = frozenset()
+    fresh: bool = True
 
 
 def until(facts: Facts, law: ContestTerms) -> datetime | None:
@@ -72,7 +74,8 @@ def until(facts: Facts, law: ContestTerms) -> datetime | None:
 
 
 def why_not(facts: Facts, law: ContestTerms, at: datetime) -> WhyNot | None:
-    """Why a document cannot be contested by an act at `at`; None when it can. Each is decided once."""
+    """Why a document cannot be contested by an act at `at`; None when it can. Each is decided once, and each of its
+    lines stops its clock once: what was taken back is asked about in an ordinary request."""
     if facts.kind is None:
         return WhyNot.CREDIT_NOTE
     if State.OPEN in facts.states:
@@ -81,10 +84,18 @@ def why_not(facts: Facts, law: ContestTerms, at: datetime) -> WhyNot | None:
         return WhyNot.DECIDED
     if facts.left <= 0:
         return WhyNot.NOTHING_LEFT
+    if not facts.fresh:
+        return WhyNot.TAKEN_BACK
     last = until(facts, law)
     if last is not None and calendars.is_missed(at, last):
         return WhyNot.TOO_LATE if facts.kind is Kind.WAIVER else WhyNot.ACCEPTED
     return None
+
+
+def fresh(amounts: Sequence[Cents], before: Iterable[Sequence[Cents]]) -> list[Cents]:
+    """What can be contested of each line: its `amounts` where no contest `before` wanted anything of it, else 0."""
+    named = [any(line) for line in zip(*before, strict=True)] or [False] * len(amounts)
+    return [0 if spent else cents for cents, spent in zip(amounts, named, strict=True)]
 
 
 def decide_by(asked_at: datetime, law: ContestTerms) -> datetime:

@@ -36,6 +36,9 @@ SENTENCES: Mapping[WhyNot, str | Promise] = {
     WhyNot.OPEN: gettext_lazy("It is disputed already; our decision is on its way."),
     WhyNot.DECIDED: gettext_lazy("We have decided on this once. If something is new, write in that request."),
     WhyNot.NOTHING_LEFT: gettext_lazy("All of it has been credited already."),
+    WhyNot.TAKEN_BACK: gettext_lazy(
+        "You disputed this once and took it back: it counts from its due date. Please write to us in a request."
+    ),
     WhyNot.TOO_LATE: gettext_lazy("The time to ask for a waiver of this late fee is over."),
     WhyNot.ACCEPTED: gettext_lazy("The time to dispute this invoice is over: it is deemed accepted."),
 }
@@ -76,11 +79,11 @@ class Standing:
 
 
 def standing(invoice: Invoice, *, at: datetime) -> Standing:
-    """Where a document stands for an act at `at`; one query."""
+    """Where a document stands for an act at `at`; one query, and that of its lines where it was contested before."""
     rows = list(Contest.objects.filter(invoice=invoice).select_related("credit_note"))
     known = Facts(
         KINDS.get(InvoiceKind(invoice.kind)), invoice.issued_at, invoice.total_cents - invoice.credited_cents,
-        frozenset(row.state for row in rows),
+        frozenset(row.state for row in rows), fresh=not rows or any(_fresh(invoice, rows)),
     )  # fmt: skip
     last = contest_rules.until(known, law(invoice)) if known.kind else None
     return Standing(known.kind, rows[0] if rows else None, last, contest_rules.why_not(known, law(invoice), at))
@@ -91,14 +94,23 @@ def left(invoice: Invoice) -> list[Cents]:
     return [line.net - line.credited for line in invoices.creditable(list(invoice.lines.all()))]
 
 
+def open_to_dispute(invoice: Invoice) -> list[Cents]:
+    """Net cents of each line that can be contested: what is left of those that no earlier contest named."""
+    return _fresh(invoice, list(Contest.objects.filter(invoice=invoice)))
+
+
+def _fresh(invoice: Invoice, before: Sequence[Contest]) -> list[Cents]:
+    return contest_rules.fresh(left(invoice), [row.wanted for row in before])
+
+
 @transaction.atomic
 def ask(
     invoice: Invoice, wanted: Sequence[Cents] | None, *, reference: str, asked_at: datetime, actor: Actor, now: datetime
 ) -> Contest:
-    """Contest `wanted` (net cents of each line; None: all that is left) of a document, in the request `reference`.
+    """Contest `wanted` (net cents of each line; None: all that can be) of a document, in the request `reference`.
 
     Whether that is in time is judged at `asked_at`; the clock of the document stands from `now` on, and what its being
-    unpaid had led to ends. RuleViolation when it cannot be contested, or not so much of it.
+    unpaid had led to ends. RuleViolation when it cannot be contested, or not so much of it, or not this line again.
     """
     settlement.lock_account(invoice.account_id)
     held = Invoice.objects.get(pk=invoice.pk)
@@ -106,8 +118,11 @@ def ask(
     if stands.why_not is not None or stands.kind is None:
         raise RuleViolation(str(stands.refusal), rule=stands.rule)
     rule = stands.rule
-    amounts = left(held) if wanted is None else list(wanted)
+    fresh = open_to_dispute(held)
+    amounts = fresh if wanted is None else list(wanted)
     _check(held, amounts, rule=rule)
+    if any(cents and not may for cents, may in zip(amounts, fresh, strict=True)):
+        raise RuleViolation(str(SENTENCES[WhyNot.TAKEN_BACK]), rule=rule, field="what")
     contest = Contest.objects.create(
         reference=reference, invoice=held, account_id=held.account_id, kind=stands.kind, wanted=amounts,
         wanted_cents=sum(amounts), terms_version=held.terms_version, opened_at=now,

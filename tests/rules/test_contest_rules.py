@@ -38,6 +38,28 @@ def test_one_at_a_time_and_decided_once(kind: Kind, at: datetime, law: ContestTe
     assert (found is None) is (states <= {State.WITHDRAWN})
 
 
+@given(st.lists(st.lists(st.sampled_from([-30, 0, 0, 40]), min_size=3, max_size=3), max_size=4))
+def test_each_line_is_contested_once(before: list[list[int]]) -> None:
+    """However it is asked, one line after another: no more times than there are lines."""
+    amounts = [-30, 0, 40]
+    found = contest_rules.fresh(amounts, before)
+    assert found == [
+        0 if any(row[place] for row in before) else cents for place, cents in enumerate(amounts)
+    ]  # fmt: skip
+    asked, times = list(before), 0
+    while any(found):
+        first = next(place for place, cents in enumerate(found) if cents)
+        asked.append([cents if place == first else 0 for place, cents in enumerate(found)])
+        found, times = contest_rules.fresh(amounts, asked), times + 1
+    assert times <= 2
+
+
+def test_what_was_taken_back_stops_the_clock_no_more() -> None:
+    law, at = ContestTerms(5, 5, None), datetime(2026, 3, 2, tzinfo=UTC)
+    facts = Facts(Kind.DISPUTE, at, left=1, states=frozenset({State.WITHDRAWN}), fresh=False)
+    assert contest_rules.why_not(facts, law, at) is WhyNot.TAKEN_BACK
+
+
 def test_a_credit_note_or_what_is_credited_is_not_contested() -> None:
     law, at = ContestTerms(5, 5, None), datetime(2026, 3, 2, tzinfo=UTC)
     assert contest_rules.why_not(Facts(None, at, left=1), law, at) is WhyNot.CREDIT_NOTE

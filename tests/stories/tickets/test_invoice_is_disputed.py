@@ -9,6 +9,7 @@ from django.core import mail as outbox
 from invoicing.accounting import ledger
 from invoicing.chasing import suspending
 from invoicing.contesting import contesting
+from invoicing.contesting.contest_rules import WhyNot
 from invoicing.models import ClockStop, Contest, Invoice, Reminder, Suspension
 from invoicing.subscribing import kinds as services
 from panel import terms
@@ -125,7 +126,7 @@ def test_a_paid_one_is_given_back_to_the_funds(world: World, alice: Customer, ow
     assert ledger.funds(alice.account) == owed.total_cents
 
 
-def test_withdrawn_it_counts_again_and_can_be_disputed_anew(world: World, alice: Customer, owed: Invoice) -> None:
+def test_withdrawn_it_counts_again_and_is_not_disputed_anew(world: World, alice: Customer, owed: Invoice) -> None:
     contest = dispute(world, alice, owed)
     contests.withdraw(contest, actor=alice.actor, now=world.now)
     owed.refresh_from_db()
@@ -134,8 +135,45 @@ def test_withdrawn_it_counts_again_and_can_be_disputed_anew(world: World, alice:
         contests.withdraw(contest, actor=alice.actor, now=world.now)
     days(world, 2)
     assert Reminder.objects.filter(invoice=owed).exists()
-    dispute(world, alice, owed)
-    assert ClockStop.objects.filter(invoice=owed, until=None).count() == 1
+    for wanted in (None, [0, 1300], [590, 0]):
+        with pytest.raises(RuleViolation, match="took it back"):
+            dispute(world, alice, owed, wanted)
+    assert (Contest.objects.count(), Ticket.objects.count()) == (1, 1)
+    assert not ClockStop.objects.filter(invoice=owed, until=None).exists()
+
+
+def test_a_suspension_is_lifted_by_a_dispute_once(world: World, alice: Customer, owed: Invoice) -> None:
+    """Disputed, withdrawn, suspended again, disputed again: what it was about stays suspended, and can be asked about
+    in an ordinary request (TIC-6)."""
+    billing = world.staff("billing")
+
+    def suspended() -> str:
+        days(world, 16)
+        row = Suspension.objects.get()
+        suspending.confirm(row.pk, reason="unpaid", actor=billing, now=world.now)
+        return Suspension.objects.get().state
+
+    assert suspended() == "applied"
+    contests.withdraw(dispute(world, alice, owed), actor=alice.actor, now=world.now)
+    assert suspended() == "applied"
+    with pytest.raises(RuleViolation, match="took it back"):
+        dispute(world, alice, owed)
+    ticket = received(world, letter(alice, f"Facture {owed.number}"), signed=True)
+    assert (ticket.kind, Suspension.objects.get().state) == (kinds.PLAIN, "applied")
+    with pytest.raises(RuleViolation, match="took it back"):
+        contests.make_contest(ticket, owed, actor=billing, now=world.now)
+    assert Suspension.objects.get().state == "applied"
+
+
+def test_a_line_that_was_never_disputed_still_can_be(world: World, alice: Customer, owed: Invoice) -> None:
+    contests.withdraw(dispute(world, alice, owed, [0, 1]), actor=alice.actor, now=world.now)
+    assert contesting.open_to_dispute(owed) == [590, 0]
+    with pytest.raises(RuleViolation, match="took it back"):
+        dispute(world, alice, owed, [590, 1299])
+    second = dispute(world, alice, owed)
+    assert (second.wanted, contesting.standing(owed, at=world.now).why_not) == ([590, 0], WhyNot.OPEN)
+    contests.withdraw(second, actor=alice.actor, now=world.now)
+    assert contesting.standing(owed, at=world.now).why_not is WhyNot.TAKEN_BACK
 
 
 @pytest.mark.parametrize("wanted", [[0, 0], [0, 1301], [-1, 0], [1300]])
