@@ -12,7 +12,7 @@ from invoicing.accounting import ledger
 from invoicing.funding import funds
 from invoicing.gateways import RefundState
 from invoicing.journal import tell
-from invoicing.models import Entry, Invoice, Payment, PaymentState, Refund
+from invoicing.models import Invoice, Payment, PaymentState, Refund
 from invoicing.paying import payment_rules, settlement
 from panel.core import operations
 from panel.core.actors import SYSTEM, Actor
@@ -76,7 +76,7 @@ def give_back(
 
 @transaction.atomic
 def conclude(refund_id: int, state: str, provider_ref: str, *, now: datetime) -> Refund:
-    """Write down how a refund stands; one that comes back puts the money where it was."""
+    """Write down how a refund stands; one that comes back puts the money into the customer's funds (INV-6)."""
     payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
     payment = Payment.objects.select_for_update().get(pk=payment_id)
     refund = Refund.objects.select_related("account").get(pk=refund_id)
@@ -89,14 +89,11 @@ def conclude(refund_id: int, state: str, provider_ref: str, *, now: datetime) ->
     if state == "failed":
         payment.refunded_cents -= refund.amount_cents
         payment.save(update_fields=["refunded_cents"])
-        entry = Entry.objects.get(kind="refund", ref=str(refund.pk))
-        kind, ref, cents = "refund_returned", str(refund.pk), refund.amount_cents
         settlement.lock_account(refund.account_id)
-        if entry.funds_debits.exists():
-            funds.put_in(refund.account, cents, source=ledger.CLEARING, kind=kind, ref=ref, now=now)
-        else:
-            legs = [ledger.debit(ledger.CLEARING, cents), ledger.credit(ledger.CUSTOMERS, cents)]
-            ledger.post(kind, ref, legs, now=now, account=refund.account)
+        funds.put_in(
+            refund.account, refund.amount_cents, source=ledger.CLEARING, kind="refund_returned", ref=str(refund.pk),
+            now=now,
+        )  # fmt: skip
     tell(f"refund.{state}", refund, now=now, actor=SYSTEM, data=_named(refund))
     return refund
 

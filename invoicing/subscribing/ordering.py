@@ -30,14 +30,13 @@ from invoicing.models import (
     Pack,
     Package,
     Payment,
-    PaymentState,
     Subscription,
     SubscriptionOption,
     SubscriptionPeriod,
 )
 from invoicing.offering import catalogue, pricing, promotions
 from invoicing.offering.pricing import Priced
-from invoicing.paying import settlement
+from invoicing.paying import payment_rules, settlement
 from invoicing.reviewing import holding
 from invoicing.rules import Quotation
 from invoicing.subscribing import kinds, trials
@@ -385,16 +384,21 @@ def why_cancelled(order: Order) -> str:
 @due.sweep("invoicing.expire", every_seconds=300)
 def expire(now: datetime, *, dry_run: bool = False) -> SweepReport:
     """Orders that nobody paid end by themselves; not while a payment for one is on its way (SUB-3)."""
-    moving = Payment.objects.filter(
-        state__in=[PaymentState.NEW, PaymentState.WAITING, PaymentState.PROCESSING], order__isnull=False
-    )
+    moving = Payment.objects.filter(state__in=payment_rules.LIVE, order__isnull=False)
     late = Order.objects.filter(state=OrderState.AWAITING_PAYMENT, expires_at__lt=now).exclude(
         pk__in=moving.values("order")
     )
     if dry_run:
         return SweepReport(would=[f"cancel order {order.reference}" for order in late])
     ids = list(late.values_list("pk", flat=True))
-    return due.each(ids, lambda pk: cancel(Order.objects.get(pk=pk), EXPIRED, actor=CLOCK, now=now))
+    return due.each(ids, lambda pk: _expire(pk, now=now))
+
+
+def _expire(pk: int, *, now: datetime) -> None:
+    """Still: who begins a payment takes the order's lock first, so none can begin after the look under it."""
+    held = Order.objects.select_for_update(of=("self",)).get(pk=pk)
+    if not held.payments.filter(state__in=payment_rules.LIVE).exists():
+        cancel(held, EXPIRED, actor=CLOCK, now=now)
 
 
 def _tell(order: Order, what: str, *, now: datetime, actor: Actor, data: Mapping[str, Any] | None = None) -> None:

@@ -1,19 +1,20 @@
 """As the provider I am paid once however many workers, messages and sweeps work at the same time (INV-2, INV-12)."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from invoicing.accounting import ledger
-from invoicing.models import Invoice, OrderState, Payment, Refund, Subscription, WebhookEvent
+from invoicing.models import Invoice, Order, OrderState, Payment, Refund, Subscription, WebhookEvent
 from invoicing.paying import payments, reconcile_payments, refunds, webhooks
 from panel.core import operations
 from panel.core.errors import RuleViolation
 from tests.support.crowd import together
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
-from tests.support.world import World
+from tests.support.world import Customer, World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 CROWD = 20
@@ -86,3 +87,25 @@ def test_a_crowd_of_refunds_gives_back_no_cent_too_much(till: Till, world: World
     assert Refund.objects.filter(state="succeeded").count() == payment.amount_cents // 100
     assert till.booked() == payment.amount_cents - given
     assert ledger.funds(payment.account) == payment.amount_cents - given
+
+
+def test_orders_that_expire_while_their_payments_begin(world: World, shop: Shop) -> None:
+    """An order ends, or its payment begins: never both (SUB-3)."""
+    people = [world.customer(f"Alice{number}") for number in range(6)]
+    orders = [shop.order(one) for one in people]
+    world.until(max(order.expires_at for order in orders) + timedelta(seconds=1))
+
+    def press(who: Customer, order: Order) -> Payment:
+        return payments.pay_order(
+            order, return_url="http://testserver/", key=order.reference, actor=who.actor, now=world.now
+        )
+
+    deeds: list[Callable[[], Any]] = [
+        lambda who=who, order=order: press(who, order)  # type: ignore[misc]
+        for who, order in zip(people, orders, strict=True)
+    ]
+    together([lambda: world.sweep("invoicing.expire"), *deeds, lambda: world.sweep("invoicing.expire")],
+             may_refuse=True)  # fmt: skip
+    for order in Order.objects.all():
+        under_way = order.payments.filter(state__in=payments.LIVE).count()
+        assert (order.state, under_way) in {("cancelled", 0), ("awaiting_payment", 1)}

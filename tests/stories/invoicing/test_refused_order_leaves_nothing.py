@@ -1,15 +1,22 @@
 """As a customer whose payment is refused I owe nothing, nothing was made, no number is lost (SUB-3)."""
 
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from invoicing.accounting import ledger
-from invoicing.models import Entry, Invoice, NumberSeries, Order, Payment, Subscription
+from invoicing.models import Entry, Invoice, NumberSeries, Order, Payment, Refund, Subscription
 from invoicing.paying import payments
+from invoicing.paying.payments import Finding
 from invoicing.subscribing import ordering
 from panel.accounts import restrictions
+from panel.core import due
 from panel.core.actors import CLOCK, SYSTEM
 from panel.core.errors import RuleViolation
 from tests.support.shop import Shop
+from tests.support.till import Till, open_till
 from tests.support.world import World
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +64,77 @@ def test_an_order_does_not_expire_while_its_payment_is_on_the_way(world: World, 
     payment.save(update_fields=["state"])
     world.advance(days=10, sweeps=["invoicing.expire"])
     assert Order.objects.get().state == "awaiting_payment"
+
+
+def test_a_payment_that_begins_while_orders_expire_keeps_its_order(
+    world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found to be late; "Pay" is pressed before it is cancelled."""
+    alice = world.customer()
+    order = shop.order(alice)
+    carry_out = due.each
+
+    def each(ids: Iterable[int], deed: Callable[[int], object]) -> due.SweepReport:
+        payments.pay_order(order, return_url="http://testserver/", key="late", actor=alice.actor, now=world.now)
+        return carry_out(ids, deed)
+
+    world.until(order.expires_at + timedelta(seconds=1))
+    monkeypatch.setattr(due, "each", each)
+    world.sweep("invoicing.expire")
+    assert (Order.objects.get().state, Payment.objects.get().state) == ("awaiting_payment", "new")
+    assert world.mails("order_cancelled") == []
+
+
+class TestPaidAfterItExpired:
+    """Whatever is paid for an order that has ended goes back, or to the funds, or to a person: never lost."""
+
+    @pytest.fixture
+    def till(self, world: World, shop: Shop, settings: Any) -> Iterator[Till]:
+        with open_till(world, shop, settings) as opened:
+            yield opened
+
+    @pytest.fixture
+    def late(self, till: Till, world: World, shop: Shop) -> Payment:
+        """The provider's page is open, and the order has ended all the same."""
+        alice = world.customer()
+        payment = till.start(shop.order(alice), alice)
+        assert payment.order is not None
+        ordering.cancel(payment.order, ordering.EXPIRED, actor=CLOCK, now=world.now)
+        return payment
+
+    def test_it_goes_back_to_where_it_came_from(self, till: Till, world: World, late: Payment) -> None:
+        till.pay(late)
+        for _ in range(2):
+            till.deliver()
+            world.work()
+        refund = Refund.objects.get()
+        assert (refund.payment, refund.amount_cents, refund.state) == (late, late.amount_cents, "succeeded")
+        assert till.booked() == 0
+        assert ledger.balance(ledger.CUSTOMERS, late.account) == 0
+        assert not Invoice.objects.exists()
+
+    def test_what_cannot_go_back_is_the_customers_in_the_funds(self, till: Till, world: World, late: Payment) -> None:
+        till.pay(late)
+        till.bank.control("mischief", kind="fail", path="/v1/refunds", value=400)
+        till.deliver()
+        world.work()
+        assert [op.kind for op in world.failed_operations()] == ["payments.refund"], "staff sees it at once"
+        world.advance(minutes=11, sweeps=["payments.reconcile"])
+        assert Refund.objects.get().state == "failed"
+        assert ledger.balance(ledger.CUSTOMERS, late.account) == 0
+        assert ledger.funds(late.account) == late.amount_cents
+        assert till.booked() == late.amount_cents
+
+    def test_money_of_a_payment_that_was_given_up_waits_for_a_person(
+        self, till: Till, world: World, late: Payment
+    ) -> None:
+        page = Payment.objects.get(pk=late.pk)
+        payments.conclude(late.pk, Finding("failed", decline_code="out_of_reach"), now=world.now)
+        till.pay(page)
+        till.deliver()
+        world.work()
+        (waits,) = world.failed_operations()
+        assert (waits.kind, waits.account_id) == ("payments.judge", late.account_id)
 
 
 def test_money_for_a_cancelled_order_is_booked_and_not_lost(world: World, shop: Shop) -> None:
