@@ -191,9 +191,9 @@ class TestDeemedAccepted:
     @pytest.fixture(autouse=True)
     def _numbered(self, monkeypatch: pytest.MonkeyPatch, owed: Invoice) -> None:
         version = terms.version(owed.terms_version)
+        assert version.contests.accepted_days is None  # reckoned, so that it is put back afterwards
         monkeypatch.setitem(version.table, "OPR-10", {"source": "002", "accepted_days": 15})  # type: ignore[arg-type]
-        version.__dict__.pop("contests", None)
-        monkeypatch.setitem(version.__dict__, "contests", version.contests)
+        monkeypatch.delitem(version.__dict__, "contests")
 
     def test_until_the_end_of_the_fifteenth_day(self, world: World, alice: Customer, owed: Invoice) -> None:
         last = paris("2026-04-18 00:00")
