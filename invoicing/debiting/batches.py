@@ -16,13 +16,14 @@ from invoicing.debiting.pain008 import Wanted
 from invoicing.models import BatchState, Debit, DebitBatch, DebitState, Mandate, PaymentState
 from invoicing.paying import payments
 from invoicing.paying.payments import Finding
-from panel.core import events, references
+from panel.core import events, operations, references
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
 from panel.core.states import move
 
+JUDGE, RECALL = "debits.judge", "recall"
 MOST = 5_000
 """Debits in one file at most; the next file takes the rest."""
 
@@ -76,25 +77,44 @@ def content(batch: DebitBatch) -> bytes:
     return papers.read(batch.blob, batch.sha256)
 
 
+def stopped(batch: DebitBatch, *, now: datetime) -> list[Candidate]:
+    """Debits of a file that may no longer be collected, and why. Days count from when the file was made: the bank may
+    have had it since."""
+    rows = debits.known(Debit.objects.filter(batch=batch, state=DebitState.PLACED)).order_by("pk")
+    return [one for one in debits.judged(rows, now=now, today=paris_date(batch.made_at)) if one.hindrance]
+
+
 @transaction.atomic
-def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime) -> DebitBatch:
-    """Staff has given the file to the bank; a repeat changes nothing. RuleViolation when something in it may no longer
-    be collected: then it is discarded and made anew. Days count from when the file was made: the bank may have had it
-    since, and another file would debit the customer twice."""
+def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime, already: bool = False) -> DebitBatch:
+    """Staff has given the file to the bank; a repeat changes nothing.
+
+    RuleViolation when something in it may no longer be collected: then it is discarded and made anew. But not when the
+    bank has it `already`: another file would debit the customers twice. All of it is on its way then, and what should
+    not have gone waits for a person, who has it recalled or gives it back.
+    """
     held = _hold(batch)
     if held.state == BatchState.SENT:
         return held
     if held.state == BatchState.CANCELLED:
         raise RuleViolation(_("This file was discarded."), rule="INV-5")
+    wrong = stopped(held, now=now)
+    if wrong and not already:
+        numbers = ", ".join(one.debit.invoice.number for one in wrong[:10])
+        sentence = _(
+            "These may no longer be collected: %(invoices)s. Discard the file and make it anew; or, if the bank has it "
+            "already, say so."
+        )
+        raise RuleViolation(sentence % {"invoices": numbers}, rule="INV-5")
     rows = list(debits.known(Debit.objects.filter(batch=held, state=DebitState.PLACED)).order_by("pk"))
-    judged = debits.judged(rows, now=now, today=paris_date(held.made_at))
-    stopped = [one.debit.invoice.number for one in judged if one.hindrance]
-    if stopped:
-        sentence = _("These may no longer be collected: %(invoices)s. Discard the file and make it anew.")
-        raise RuleViolation(sentence % {"invoices": ", ".join(stopped[:10])}, rule="INV-5")
     for row in rows:
         payments.conclude(row.payment_id, Finding(PaymentState.PROCESSING), now=now)
     mark_sent(held, rows, actor=actor, now=now)
+    for one in wrong:
+        reference = one.debit.payment.reference
+        operations.enqueue(
+            JUDGE, key=f"judge-debit:{RECALL}:{reference}", now=now, account_id=one.debit.account_id, subject=one.debit,
+            payload={"why": RECALL, "what": f"{reference}: {one.hindrance}"},
+        )  # fmt: skip
     return held
 
 
@@ -114,7 +134,8 @@ def mark_sent(batch: DebitBatch, rows: Iterable[Debit], *, actor: Actor, now: da
 
 @transaction.atomic
 def discard(batch: DebitBatch, *, reason: str, actor: Actor, now: datetime) -> DebitBatch:
-    """It never goes to the bank; its debits wait for another file. RuleViolation when the bank has it already."""
+    """It never went to the bank and never will, as who discards it says; its debits wait for another file.
+    RuleViolation when the bank has it already."""
     held = _hold(batch)
     if not reason.strip():
         raise RuleViolation(_("Please give the reason."), rule="INV-5", field="reason")

@@ -56,6 +56,9 @@ class DiscardForm(forms.Form):
     """Why a file is not handed to the bank."""
 
     reason = forms.CharField(label=_("Reason"), max_length=300, help_text=_("Its debits wait for another file."))
+    unsent = forms.BooleanField(
+        label=_("The bank does not have this file"), help_text=_("Else its debits would be collected twice.")
+    )
 
 
 def _codes() -> list[tuple[str, str]]:

@@ -84,10 +84,11 @@ def batch_detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 def _page(request: HttpRequest, batch: DebitBatch, form: DiscardForm | None = None) -> HttpResponse:
     rows = batch.debits.select_related("account", "invoice", "payment", "mandate").order_by("debit_on", "pk")
+    wrong = batches.stopped(batch, now=clock.now()) if batch.state == BatchState.MADE else []
     sums = batch.debits.order_by().values("state").annotate(count=Count("pk"), cents=Sum("cents"))
     context = {
         "batch": batch, "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "sums": sums, "open": batch.state == BatchState.MADE,
+        "sums": sums, "wrong": wrong, "open": batch.state == BatchState.MADE,
         "form": form or DiscardForm(), "may_make": actions.MAKE_DEBITS.permits(web.actor(request)),
     }  # fmt: skip
     return render(request, "invoicing/staff_debit_batch.html", context, status=422 if form else 200)
@@ -105,7 +106,8 @@ def batch_file(request: HttpRequest, reference: str) -> HttpResponse:
 @require_POST
 def batch_send(request: HttpRequest, reference: str) -> HttpResponse:
     """The file was handed to the bank."""
-    batches.hand_over(_batch(reference), actor=web.actor(request), now=clock.now())
+    already = request.POST.get("already") == "on"
+    batches.hand_over(_batch(reference), already=already, actor=web.actor(request), now=clock.now())
     web.say(request, _("It is with the bank. What it collects is paid once its statement says so."))
     return redirect("invoicing_staff:debit_batch_detail", reference)
 

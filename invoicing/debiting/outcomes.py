@@ -41,6 +41,7 @@ SENTENCES = {
     UNKNOWN: "the bank's file names a debit that is none of ours: find out what it is",
     DIFFERS: "the bank's file names a debit of ours with another amount: compare it with the bank",
     OUR_FAULT: "a debit was refused for a reason that is not the customer's: mend it, then collect it again",
+    batches.RECALL: "the bank has a debit that may no longer be collected: have it recalled, or give the money back",
     SAID_ONLY: "the bank says that a debit was refused which it had credited: wait for its statement, or ask it",
 }
 
@@ -261,7 +262,7 @@ def _judge(why: str, what: str, *, now: datetime, debit: Debit | None = None) ->
 class Judge(operations.Handler):
     """Stands in the staff's queue until somebody discards it with a reason."""
 
-    kind = "debits.judge"
+    kind = batches.JUDGE
     label = gettext_lazy("What the bank says of a direct debit needs a person")
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from invoicing.debiting import batches
+from invoicing.debiting import batches, debits
 from invoicing.models import Debit, DebitBatch, Mandate, PaymentMethod
 from invoicing.selling_by_hand import manual_sales
 from panel.accounts.models import Account
@@ -120,15 +120,36 @@ class TestStaff:
         console.post(reverse("invoicing_staff:debit_batch_send", args=[batch.reference]))
         debit.refresh_from_db()
         assert debit.state == "sent"
-        refused = console.post(reverse("invoicing_staff:debit_batch_discard", args=[batch.reference]), {"reason": "x"})
+        refused = console.post(
+            reverse("invoicing_staff:debit_batch_discard", args=[batch.reference]), {"reason": "x", "unsent": "on"}
+        )
         assert refused.status_code == 409
+
+    def test_says_that_the_bank_has_a_file_that_may_no_longer_go(
+        self, world: World, shop: Shop, console: Client
+    ) -> None:
+        debit = announced(world, shop)
+        console.post("/ops/debits/make/", {"key": "k1", "until": far(world)})
+        batch = DebitBatch.objects.get()
+        there = reverse("invoicing_staff:debit_batch_detail", args=[batch.reference])
+        assert "may no longer be collected" not in console.get(there).content.decode()
+        debits.end_mandate(debit.mandate, "cancelled", now=world.now)
+        page = console.get(there).content.decode()
+        assert debit.invoice.number in page
+        assert "The bank has it already" in page
+        send = reverse("invoicing_staff:debit_batch_send", args=[batch.reference])
+        assert console.post(send).status_code == 409
+        assert console.post(send, {"already": "on"}).status_code == 302
+        debit.refresh_from_db()
+        assert debit.state == "sent"
 
     def test_discards_with_a_reason(self, world: World, shop: Shop, console: Client) -> None:
         debit = announced(world, shop)
         console.post("/ops/debits/make/", {"key": "k1", "until": far(world)})
         here = reverse("invoicing_staff:debit_batch_discard", args=[DebitBatch.objects.get().reference])
-        assert console.post(here, {"reason": ""}).status_code == 422
-        console.post(here, {"reason": "the wrong day"})
+        for missing in ({"reason": "", "unsent": "on"}, {"reason": "the wrong day"}):
+            assert console.post(here, missing).status_code == 422
+        console.post(here, {"reason": "the wrong day", "unsent": "on"})
         debit.refresh_from_db()
         assert (debit.state, DebitBatch.objects.get().state) == ("announced", "cancelled")
 
