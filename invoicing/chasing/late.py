@@ -25,6 +25,8 @@ from invoicing.issuing.invoices import Billed
 from invoicing.journal import tell
 from invoicing.models import (
     Debit,
+    Dispute,
+    DisputeState,
     Invoice,
     InvoiceKind,
     InvoiceState,
@@ -156,12 +158,13 @@ def _claim(
 ) -> Claim | None:
     invoice, law = row.invoice, terms.version(row.invoice.terms_version).late_payment
     ended = invoice.state in (InvoiceState.PAID, InvoiceState.CREDITED)
-    paid = _paid(invoice)
-    until = max((one.on for one in paid if one.cents > 0), default=paris_date(now)) if ended else paris_date(now)
-    if invoice.contested_at is not None or any(one.ended_at is None and now <= one.replace_by for one in notices):
+    undecided = Dispute.objects.filter(state=DisputeState.OPEN).filter(_of(invoice)).exists()
+    in_time = any(one.ended_at is None and now <= one.replace_by for one in notices)
+    if invoice.contested_at is not None or in_time or undecided:
         return None
+    paid, owed = _paid(invoice), invoice.total_cents - invoice.credited_cents
+    until = (late_rules.settled_on(owed, paid) if ended else None) or paris_date(now)
     in_time = ended and any(paris_date(one.told_at) <= until <= last_day_before(one.replace_by) for one in notices)
-    owed = invoice.total_cents - invoice.credited_cents
     if invoice.state == InvoiceState.CREDITED or owed < SMALLEST_CENTS or until <= invoice.due_on or in_time:
         return Claim(row, until, over=True)
     since = max([row.claimed_until or invoice.due_on, *(one.on for one in paid if one.cents < 0)])
@@ -169,7 +172,6 @@ def _claim(
         return None
     recovery = 0 if row.recovery_claimed else law.recovery_costs
     try:
-        owed = invoice.total_cents - invoice.credited_cents
         found = late_rules.stretches(owed, invoice.due_on, until, paid, known, law.legal_rate_times)
     except MissingRate as missing:
         return Claim(row, until, recovery=recovery, held_for=str(missing.half))
@@ -178,8 +180,13 @@ def _claim(
 
 
 def _paid(invoice: Invoice) -> list[Paid]:
-    """What came in and went back, by its value date: the day of the bank, whenever we read of it (invariant 21)."""
-    rows = list(invoice.settlements.exclude(means=settlement.CREDIT).select_related("entry"))
+    """What came in and went back, by its value date: the day of the bank, whenever we read of it (invariant 21). What a
+    bank had taken back and a dispute won again was never away."""
+    won = Dispute.objects.filter(_of(invoice), state=DisputeState.WON).values("provider_ref")
+    rows = list(
+        invoice.settlements.exclude(means=settlement.CREDIT)
+        .exclude(entry__kind__in=("dispute", "dispute_won"), entry__ref__in=won).select_related("entry")
+    )  # fmt: skip
     by_hand = [row.entry.ref for row in rows if row.entry.kind == "manual_payment"]
     debited = [row.entry.ref for row in rows if row.entry.kind == "payment"]
     days = {str(pk): on for pk, on in ManualPayment.objects.filter(pk__in=by_hand).values_list("pk", "received_on")}
@@ -188,6 +195,12 @@ def _paid(invoice: Invoice) -> list[Paid]:
         .values_list("payment__reference", "receipt__booked_on")
     )  # fmt: skip
     return [Paid(days.get(row.entry.ref, paris_date(row.at)), row.cents) for row in rows]
+
+
+def _of(invoice: Invoice) -> Q:
+    """Disputes of the payments that an invoice was paid by."""
+    by_order = Q(payment__order=invoice.order_id) if invoice.order_id else Q()
+    return Q(payment__invoice=invoice) | by_order
 
 
 # --- the statement ---------------------------------------------------------------------------------------------------

@@ -90,6 +90,18 @@ def stretches(
     return found
 
 
+def settled_on(owed: Cents, paid: Sequence[Paid]) -> date | None:
+    """The day from which on `owed` was paid for good; None: it is not."""
+    sum_of_it, day = 0, None
+    for one in sorted(paid, key=lambda one: one.on):
+        sum_of_it += one.cents
+        if sum_of_it < owed:
+            day = None
+        elif day is None:
+            day = one.on
+    return day
+
+
 def interest(found: Iterable[Stretch]) -> Cents:
     """Cents of interest, rounded once over all stretches."""
     exact = sum((Fraction(one.principal) * Fraction(one.rate) * one.days for one in found), Fraction(0))

@@ -103,6 +103,7 @@ def _ended(dispute: Dispute, payment: Payment, account: Account, state: str, *, 
         if invoice is not None and entry is not None and dispute.returned_cents:
             means = settlement.means_of(payment)
             settlement.pay(invoice.pk, dispute.returned_cents, means=means, entry=entry, now=now)
+            settlement.was_paid_all_along(invoice)
         taken = FundsDebit.objects.filter(entry__kind="dispute_funds", entry__ref=dispute.provider_ref)
         if invoice is None and (back := sum(taken.values_list("cents", flat=True))):
             settlement.to_funds(account, back, ref=dispute.provider_ref, now=now)

@@ -119,6 +119,16 @@ def reopen(invoice: Invoice, cents: Cents, *, entry: Entry, now: datetime) -> No
     _update_state(invoice, now=now, actor=SYSTEM)
 
 
+def was_paid_all_along(invoice: Invoice) -> None:
+    """A dispute is won: an invoice that is paid by it counts as paid when its money first came, not on the day of the
+    decision."""
+    held = Invoice.objects.get(pk=invoice.pk)
+    came = held.settlements.filter(cents__gt=0).exclude(means__in=NO_MONEY).exclude(entry__kind="dispute_won")
+    first = came.order_by("-at").values_list("at", flat=True).first()
+    if held.paid_at is not None and first is not None and first < held.paid_at:
+        Invoice.objects.filter(pk=held.pk).update(paid_at=first)
+
+
 def _unsettle(invoice: Invoice, cents: Cents, *, means: str, entry: Entry, now: datetime) -> None:
     Settlement.objects.create(
         invoice=invoice, account_id=invoice.account_id, entry=entry, means=means, cents=-cents, at=now

@@ -125,12 +125,14 @@ def _go(row: Transmission | EReport, state: str, reason: str, *, now: datetime) 
 
 @events.subscriber("invoicing.invoice.paid", "platform.collected")
 def paid(event: Event, *, now: datetime) -> None:
-    """VAT on services falls due when they are paid: the platform is told of a paid e-invoice (status 212)."""
-    row = Transmission.objects.filter(invoice__number=event.data["invoice"]).first()
+    """VAT on services falls due when they are paid: the platform is told of a paid e-invoice (status 212), once for
+    each time that its money came. What a won dispute brought back had been told: it is paid since then."""
+    row = Transmission.objects.filter(invoice__number=event.data["invoice"]).select_related("invoice").first()
     if row is not None and platforms.get() is not None:
+        at = (row.invoice.paid_at or event.at).isoformat()
         operations.enqueue(
-            COLLECTED, key=f"collected:{row.pk}", now=now, account_id=row.account_id, subject=row,
-            payload={"transmission": row.pk, "at": event.at.isoformat()},
+            COLLECTED, key=f"collected:{row.pk}:{at}", now=now, account_id=row.account_id, subject=row,
+            payload={"transmission": row.pk, "at": at},
         )  # fmt: skip
 
 
@@ -199,7 +201,7 @@ class Follow(operations.Handler):
 
 @operations.register
 class TellCollected(operations.Handler):
-    """Tells the platform that an e-invoice was paid, once; it counts a repeat under the same key once."""
+    """Tells the platform that an e-invoice was paid, once a collection; it counts a repeat under the same key once."""
 
     kind = COLLECTED
     label = _("Tell the e-invoicing platform of a payment")

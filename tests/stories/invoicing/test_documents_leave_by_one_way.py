@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.test import override_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from invoicing.accounting import ledger
 from invoicing.issuing import invoices
-from invoicing.models import EReport, Invoice, Posting, Transmission
+from invoicing.models import EReport, Invoice, Payment, Posting, Transmission
+from invoicing.paying import disputes
 from invoicing.platforms.simulated import DOWN, LOST_ANSWER, SimulatedPlatform, running
 from invoicing.selling_by_hand import writing_off
 from invoicing.taxing import channel_rules, declared, transmitting
 from panel.accounts.models import Account
 from panel.core.actors import SYSTEM
+from panel.core.models import Event
+from tests.support.owing import collect, transfer
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
@@ -216,6 +220,41 @@ def _declared_equals_the_books() -> None:
         key = (country, Decimal(rate), day.strftime("%Y-%m"))
         booked[key] = booked.get(key, 0) - cents
     assert {key: cents for key, cents in sums.items() if cents} == {key: c for key, c in booked.items() if c}
+
+
+def test_each_collection_is_told_once(world: World, shop: Shop, platform: SimulatedPlatform) -> None:
+    """Paid, taken back by the bank, paid again: told twice. Won again in a dispute, it had been told (INV-10)."""
+    alice = french(world)
+    shop.buy(alice)
+    world.until(paris("2026-04-02 00:01"), sweeps=["invoicing.renew"])
+    owed = Invoice.objects.filter(account=alice.account).latest("pk")
+    follow(world)
+
+    def told() -> int:
+        follow(world)
+        (flow,) = [one for one in platform.flows.values() if one.name == owed.number]
+        assert len({str(one["amounts"]) for one in flow.collected}) == 1, "each time all of it"
+        return len(flow.collected)
+
+    def bank(payment: Payment, ref: str, *states: str) -> None:
+        for state in states:
+            said = {"ref": ref, "state": state, "amount_cents": payment.amount_cents, "reason": "",
+                    "at": world.now.isoformat(), "respond_by": ""}  # fmt: skip
+            disputes.conclude(payment.pk, [said], now=world.now)
+            follow(world)
+
+    payment = collect(world, owed)
+    assert told() == told() == 1
+    bank(payment, "first", "open", "won")
+    assert told() == 1, "it is the same money"
+    bank(payment, "second", "lost")
+    assert told() == 1
+    owed.refresh_from_db()
+    transfer(world, owed)
+    for event in Event.objects.filter(kind="invoicing.invoice.paid"):
+        with transaction.atomic():
+            transmitting.paid(event, now=world.now)  # told again
+    assert told() == told() == 2
 
 
 def test_what_is_given_up_is_not_told_as_paid(world: World, shop: Shop, platform: SimulatedPlatform) -> None:

@@ -14,6 +14,7 @@ from invoicing.documents import InvoiceDocument
 from invoicing.issuing import invoices, parties
 from invoicing.issuing.invoices import Billed
 from invoicing.models import Invoice, LateInvoice, Payment, RejectionNotice
+from invoicing.paying import disputes
 from invoicing.rules import Wanted, priced
 from invoicing.selling_by_hand import manual_sales
 from invoicing.taxing import tax_rules
@@ -251,6 +252,74 @@ class TestRejectedMeans:
         assert statements(alice) == []  # the last of the 30 days
         until(world, "2026-03-17")
         assert lines(statements(alice)[0]) == [("late:interest", 969), ("late:recovery", 4000)]  # 45 days
+
+
+class TestDisputedCard:
+    """What a bank took back and a dispute won counts as paid on the day it was first paid."""
+
+    def decided(self, world: World, payment: Payment, *states: str) -> None:
+        for state in states:
+            told = {"ref": f"dp:{payment.reference}", "state": state, "amount_cents": payment.amount_cents,
+                    "reason": "", "at": world.now.isoformat(), "respond_by": ""}  # fmt: skip
+            disputes.conclude(payment.pk, [told], now=world.now)
+
+    def test_paid_in_time_and_won_it_costs_nothing(self, world: World, alice: Customer) -> None:
+        invoice = owe(world, alice)
+        payment = collect(world, invoice)
+        first = world.now
+        until(world, "2026-02-10")
+        self.decided(world, payment, "open")
+        until(world, "2026-04-20")
+        assert statements(alice) == [], "undecided, nothing is claimed"
+        self.decided(world, payment, "won")
+        invoice.refresh_from_db()
+        assert (invoice.state, invoice.paid_at) == ("paid", first)
+        until(world, "2026-06-01")
+        assert statements(alice) == []
+
+    def test_paid_late_and_won_it_costs_the_days_until_the_first_payment(self, world: World, alice: Customer) -> None:
+        invoice = owe(world, alice)
+        until(world, "2026-02-10")
+        payment = collect(world, invoice)
+        self.decided(world, payment, "open")
+        until(world, "2026-04-20")
+        self.decided(world, payment, "won")
+        until(world, "2026-04-21")
+        assert [lines(made) for made in statements(alice)] == [[("late:interest", 215), ("late:recovery", 4000)]]
+
+    def test_lost_it_is_reckoned_from_the_day_the_bank_took_it(self, world: World, alice: Customer) -> None:
+        invoice = owe(world, alice)
+        payment = collect(world, invoice)
+        until(world, "2026-02-10")
+        self.decided(world, payment, "open")
+        until(world, "2026-03-01")
+        self.decided(world, payment, "lost")
+        until(world, "2026-03-12")
+        assert [lines(made) for made in statements(alice)] == [[("late:interest", 646), ("late:recovery", 4000)]]
+
+    def test_won_after_it_was_paid_otherwise_costs_nothing(self, world: World, alice: Customer) -> None:
+        invoice = owe(world, alice)
+        payment = collect(world, invoice)
+        until(world, "2026-02-10")
+        self.decided(world, payment, "open")
+        until(world, "2026-03-01")
+        invoice.refresh_from_db()
+        transfer(world, invoice)
+        self.decided(world, payment, "won")
+        until(world, "2026-06-01")
+        assert statements(alice) == []
+
+    def test_taken_again_later_the_days_before_are_none_of_lateness(self, world: World, alice: Customer) -> None:
+        invoice = owe(world, alice)
+        payment = collect(world, invoice)
+        first = world.now
+        until(world, "2026-02-10")
+        self.decided(world, payment, "open", "won")
+        until(world, "2026-03-10")
+        told = {"ref": "second", "state": "lost", "amount_cents": payment.amount_cents, "reason": "",
+                "at": world.now.isoformat(), "respond_by": ""}  # fmt: skip
+        disputes.conclude(payment.pk, [told], now=world.now)
+        assert (first, world.now) in set(invoice.stops.values_list("since", "until"))
 
 
 def test_a_dry_run_says_what_it_would_claim(world: World, alice: Customer) -> None:
