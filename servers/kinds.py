@@ -39,6 +39,8 @@ UNTIL_READ = 600  # seconds
 class VpsKind:
     """See `ServiceKind` for what each method promises."""
 
+    package_numbers = ("vcpu", "memory_mb", "disk_gb", "included_bytes", "network_mbps")
+
     def questions(self, package: Package, account: Account) -> list[kinds.Question]:
         """Name, place, system and keys; every key is chosen to begin with."""
         offered = places.on_offer()

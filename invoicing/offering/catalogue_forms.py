@@ -77,14 +77,22 @@ LABELS = {
 }  # fmt: skip
 
 
-class PackageForm(ItemForm):
-    """A package and what it promises; what runs already keeps what it was given."""
+NUMBERS = {
+    "vcpu": "vcpu", "memory_mb": "memory_mb", "disk_gb": "disk_gb", "included_bytes": "included_gb",
+    "network_mbps": "network_mbps",
+}  # fmt: skip
+"""The numbers of a package that a kind of service may ask for, and the field each is typed in."""
 
-    vcpu = forms.IntegerField(label=_("Processors (vCPU)"), min_value=1, max_value=512)
-    memory_mb = forms.IntegerField(label=_("Memory (MB)"), min_value=128)
-    disk_gb = forms.IntegerField(label=_("Disk (GB)"), min_value=1)
-    included_gb = forms.IntegerField(label=_("Traffic included in a month (GB)"), min_value=0)
-    network_mbps = forms.IntegerField(label=_("Network (Mbit/s)"), min_value=1)
+
+class PackageForm(ItemForm):
+    """A package and what it promises; what runs already keeps what it was given. The numbers are those that its kind of
+    service asks for."""
+
+    vcpu = forms.IntegerField(label=_("Processors (vCPU)"), min_value=1, max_value=512, required=False)
+    memory_mb = forms.IntegerField(label=_("Memory (MB)"), min_value=128, required=False)
+    disk_gb = forms.IntegerField(label=_("Disk (GB)"), min_value=1, required=False)
+    included_gb = forms.IntegerField(label=_("Traffic included in a month (GB)"), min_value=0, required=False)
+    network_mbps = forms.IntegerField(label=_("Network (Mbit/s)"), min_value=1, required=False)
 
     class Meta:
         model = Package
@@ -103,15 +111,23 @@ class PackageForm(ItemForm):
                 self.fields[name].initial = value
         if "included_bytes" in self.instance.spec:
             self.fields["included_gb"].initial = self.instance.spec["included_bytes"] // GB
+        chosen = self.data.get(self.add_prefix("service_kind")) or self.instance.service_kind
+        self.numbers = [name for name in NUMBERS if name in kinds.package_numbers(str(chosen))]
+        for name, field in NUMBERS.items():
+            if name in self.numbers:
+                self.fields[field].required = True
+            elif chosen:
+                del self.fields[field]
 
     def clean_trial_days(self) -> int:
         return self.cleaned_data["trial_days"] or 0
 
     def save(self, commit: bool = True) -> Any:
-        typed = {name: self.cleaned_data[name] for name in ("vcpu", "memory_mb", "disk_gb", "network_mbps")}
-        self.instance.spec = {
-            **self.instance.spec, **typed, "included_bytes": self.cleaned_data["included_gb"] * GB
-        }  # fmt: skip
+        typed = {name: self.cleaned_data[NUMBERS[name]] for name in self.numbers}
+        if "included_bytes" in typed:
+            typed["included_bytes"] *= GB
+        others = {name: value for name, value in self.instance.spec.items() if name not in NUMBERS}
+        self.instance.spec = {**others, **typed}
         return super().save(commit)
 
 

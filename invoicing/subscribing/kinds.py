@@ -168,6 +168,13 @@ class AnswersForMany(Protocol):
     def describe_each(self, asked: Sequence[tuple["Subscription", str]]) -> Sequence[str]: ...
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """What a kind may say besides: which numbers its packages must give (`Package.spec`, such as `vcpu`)."""
+
+    package_numbers: tuple[str, ...]
+
+
 _kinds: dict[str, ServiceKind] = {}
 
 
@@ -205,3 +212,9 @@ def objection_to_transfer(subscription: "Subscription") -> str:
     """The first objection of the service's kind or of a higher app; "" when there is none."""
     asked = (get(subscription.service_kind).refusal_to_transfer, *_objections)
     return next((sentence for one in asked if (sentence := one(subscription))), "")
+
+
+def package_numbers(name: str) -> tuple[str, ...]:
+    """Which numbers a package of this kind must give; none where the kind says nothing, or nobody delivers it."""
+    kind: object = _kinds.get(name)
+    return kind.package_numbers if isinstance(kind, Sized) else ()

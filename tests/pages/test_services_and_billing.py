@@ -224,6 +224,29 @@ def test_staff_keeps_the_catalogue(world: World, shop: Shop, alice: Customer, se
     assert staff_browser(world, "support").get(item).status_code == 403
 
 
+def test_a_package_asks_for_the_numbers_of_its_kind(world: World, shop: Shop, settings: Any) -> None:
+    """What is no server has no processors: such a package is made and edited without (SUB-1)."""
+    settings.CLAUSE_REQUIRE_STAFF_MFA = False
+    client, new = staff_browser(world, "billing"), reverse("invoicing_staff:catalogue_new", args=["package"])
+    page = client.get(new).content.decode()
+    assert 'name="vcpu"' in page
+    data = {
+        "family": str(Family.objects.get().pk), "code": "relay", "name": "Mail relay", "name_fr": "Relais",
+        "service_kind": "metered", "position": "9", "on_sale": "on",
+    }  # fmt: skip
+    assert client.post(new, data | {"service_kind": "vps"}).status_code == 422
+    assert not Package.objects.filter(code="relay").exists()
+    assert client.post(new, data).status_code == 302
+    package = Package.objects.get(code="relay")
+    assert package.spec == {}
+    Package.objects.filter(pk=package.pk).update(spec={"meters": ["mail"]})
+    item = reverse("invoicing_staff:catalogue_item", args=["package", "relay"])
+    assert 'name="vcpu"' not in client.get(item).content.decode()
+    assert client.post(item, data | {"name": "Mail out"}).status_code == 302
+    package.refresh_from_db()
+    assert (package.name, package.spec) == ("Mail out", {"meters": ["mail"]})
+
+
 def test_a_change_by_forms_shows_its_price_first(world: World, shop: Shop, alice: Customer) -> None:
     """SUB-12: the same figures in the panel and on the invoice; taken back by a button."""
     row = shop.buy(alice)

@@ -34,6 +34,7 @@ class NotedService:
     cannot_carry_out: str = ""
     cannot_rest: str = ""
     cannot_go: str = ""
+    package_numbers: tuple[str, ...] = ("vcpu", "memory_mb", "disk_gb", "included_bytes", "network_mbps")
 
     def questions(self, package: Package, account: Account) -> Sequence[kinds.Question]:
         return (kinds.Question("name", "Name"),)
