@@ -92,14 +92,13 @@ def stretches(
 
 def settled_on(owed: Cents, paid: Sequence[Paid]) -> date | None:
     """The day from which on `owed` was paid for good; None: it is not."""
-    sum_of_it, day = 0, None
-    for one in sorted(paid, key=lambda one: one.on):
-        sum_of_it += one.cents
-        if sum_of_it < owed:
-            day = None
-        elif day is None:
-            day = one.on
-    return day
+    since = None
+    for day in sorted({one.on for one in paid}):
+        if sum(one.cents for one in paid if one.on <= day) < owed:
+            since = None
+        else:
+            since = since or day
+    return since
 
 
 def interest(found: Iterable[Stretch]) -> Cents:

@@ -113,3 +113,17 @@ def test_what_went_back_bears_interest_again_from_the_next_day() -> None:
         (date(2026, 6, 1), date(2026, 6, 3), Decimal("7.86")), (date(2026, 7, 16), date(2026, 7, 20), Decimal("7.5")),
     ]  # fmt: skip
     assert law.interest(found) == 167  # 1 000 x (0.0786 x 3 + 0.075 x 5) / 365 = 1.6734
+
+
+@given(st.integers(1, 100), st.lists(st.tuples(st.integers(0, 40), st.integers(-60, 100)), max_size=8))
+def test_paid_for_good_from_the_day_on_which_enough_stays(owed: int, moves: list[tuple[int, int]]) -> None:
+    """What came and went again does not count; what is beyond the sum changes nothing."""
+    start = date(2026, 1, 31)
+    paid = [Paid(start + timedelta(days=day), cents) for day, cents in sorted(moves)]
+
+    def sum_on(day: int) -> int:
+        return sum(cents for on, cents in moves if on <= day)
+
+    days = sorted({day for day, _cents in moves})
+    good = [day for day in days if all(sum_on(later) >= owed for later in days if later >= day)]
+    assert law.settled_on(owed, paid) == (start + timedelta(days=good[0]) if good else None)
