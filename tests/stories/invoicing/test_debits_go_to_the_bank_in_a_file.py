@@ -10,7 +10,6 @@ from django.db import IntegrityError, transaction
 from invoicing import selectors
 from invoicing.accounting import ledger, reconciling
 from invoicing.banking import bank_files
-from invoicing.contesting import contesting
 from invoicing.debiting import batches, debit_rules, debits, outcomes
 from invoicing.issuing import invoices
 from invoicing.issuing.invoices import Billed
@@ -33,7 +32,7 @@ from invoicing.taxing.tax_rules import NOT_SUBJECT, outside_scope
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from tests.support.bank_statement import statement as transfers
-from tests.support.debiting import debited, handed, in_file, report, signed, statement, take
+from tests.support.debiting import debited, handed, in_file, report, statement, take
 from tests.support.owing import transfer
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
@@ -163,42 +162,6 @@ class TestFile:
         batches.discard(batch, reason="paid by transfer", actor=billing, now=world.now)
         world.sweep("invoicing.debits")
         assert now_is(invoice, debit) == ("paid", "withdrawn", "cancelled")
-
-    @pytest.mark.parametrize("how", ["paid", "ended", "contested"])
-    def test_what_the_bank_has_already_is_never_released(
-        self, world: World, shop: Shop, billing: Actor, how: str
-    ) -> None:
-        """Uploaded yesterday, marked today: what happened in between comes too late for the file."""
-        bob = world.customer("Bob")
-        shop.buy(bob)
-        signed(world, bob)
-        alice, invoice, debit = debited(world, shop)
-        second = Debit.objects.select_related("invoice").get(account=bob.account)
-        batch = batches.make(key="k", until=DAY, actor=billing, now=world.now)
-        if how == "paid":
-            transfer(world, invoice)
-        elif how == "ended":
-            debits.end_mandate(debit.mandate, "cancelled", now=world.now)
-        else:
-            contesting.ask(invoice, None, reference="R", asked_at=world.now, actor=alice.actor, now=world.now)
-        assert [one.debit for one in batches.stopped(batch, now=world.now)] == [debit]
-        with pytest.raises(RuleViolation, match="has it already"):
-            batches.hand_over(batch, actor=billing, now=world.now)
-        for _ in range(2):
-            batches.hand_over(batch, actor=billing, now=world.now, already=True)
-        world.work()
-        world.sweep("invoicing.debits")
-        assert now_is(invoice, debit)[1:] == now_is(second.invoice, second)[1:] == ("sent", "processing")
-        (waits,) = world.failed_operations()
-        assert (waits.kind, waits.payload["why"]) == ("debits.judge", "recall")
-        assert debit.payment.reference in waits.payload["what"]
-        with pytest.raises(RuleViolation):
-            batches.make(key="again", until=date(2026, 6, 1), actor=billing, now=world.now)
-        assert Debit.objects.filter(invoice=invoice).count() == 1
-        world.advance(days=14)
-        take(world, billing, statement([debit, second], day=DAY))
-        invoice.refresh_from_db()
-        assert (invoice.state, ledger.funds(alice.account)) == ("paid", debit.cents if how == "paid" else 0)
 
     def test_handed_over_is_not_paid(self, world: World, shop: Shop, billing: Actor) -> None:
         _alice, invoice, debit = sent(world, shop, billing)
