@@ -140,10 +140,10 @@ class LookAtDisputes(operations.Handler):
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         payment = Payment.objects.get(pk=op.payload["payment"])
-        if not payment.provider_ref:
-            return {"disputes": []}
         if payment.state in payment_rules.LIVE:
             raise NotYet(60, "the payment itself has not been concluded yet")  # messages come in any order (INV-12)
+        if not payment.provider_ref:
+            return {"disputes": []}
         found = [asdict(one) for one in gateways.get().disputes(payment.provider_ref)]
         for one in found:
             one["at"] = one["at"].isoformat()

@@ -19,14 +19,16 @@ from invoicing.models import Payment, PaymentState, Refund, WebhookEvent
 from invoicing.paying import card_setup, disputes, payments, refunds
 from invoicing.paying.payment_models import WebhookBody
 from panel.core import actors, bulk, events, operations
-from panel.core.errors import ProviderError
+from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 
 WEBHOOK, LISTING = "webhook", "listing"
-DISPUTED, UNKNOWN = "disputed", "unknown"
+DISPUTED, UNKNOWN, STRANGE = "disputed", "unknown", "strange"
+PATIENCE = timedelta(days=1)  # a dispute names its payment as the provider does, which we learn when it is concluded
 SENTENCES = {
     DISPUTED: "the customer disputes this payment at their bank: answer at the provider before its deadline",
     UNKNOWN: "money arrived at the provider that no open payment here asked for: book it or give it back there",
+    STRANGE: "a bank takes back a payment at the provider that no payment here is known as: find out whose it was",
 }
 TELLING = ("payment_intent.succeeded", "payment_intent.processing", "payment_intent.payment_failed",
            "payment_intent.canceled", "payment_intent.requires_action", "checkout.session.completed",
@@ -80,6 +82,8 @@ class Act(operations.Handler):
     kept = timedelta(days=30)
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        if op.payload["about"] == "dispute":
+            _await_payment(op, now=now)
         return {}
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
@@ -87,6 +91,14 @@ class Act(operations.Handler):
         row.payment = _payment_of(op.payload, row.provider)
         row.save(update_fields=["payment"])
         _follow(op.payload, row, now=now)
+
+
+def _await_payment(op: Operation, *, now: datetime) -> None:
+    """NotYet while the payment of a dispute may still be concluded and so become known: ever more rarely, for a day."""
+    row = WebhookEvent.objects.get(pk=op.payload["message"])
+    age = now - row.received_at
+    if age < PATIENCE and _payment_of(op.payload, row.provider) is None:
+        raise NotYet(60 + min(int(age.total_seconds()) // 4, 3_600), "the disputed payment is not known yet")
 
 
 def _payment_of(told: Mapping[str, Any], provider: str) -> Payment | None:
@@ -108,6 +120,8 @@ def _follow(told: Mapping[str, Any], row: WebhookEvent, *, now: datetime) -> Non
             tell("payment.disputed", payment, now=now, actor=actor, data=data)
             _for_staff(row, DISPUTED, now=now)
         disputes.look(payment, row.event_id, now=now)
+    elif about == "dispute":
+        _for_staff(row, STRANGE, of=told["payment"], now=now)  # once a payment, however many messages tell of it
     elif row.kind not in TELLING:
         return
     elif reference := told["named"].get("setup"):
@@ -121,9 +135,9 @@ def _follow(told: Mapping[str, Any], row: WebhookEvent, *, now: datetime) -> Non
         _for_staff(row, UNKNOWN, now=now)  # money that nobody here asked for, or that had been concluded otherwise
 
 
-def _for_staff(row: WebhookEvent, why: str, *, now: datetime) -> None:
+def _for_staff(row: WebhookEvent, why: str, *, of: str = "", now: datetime) -> None:
     operations.enqueue(
-        Judge.kind, key=f"judge:{row.provider}:{row.event_id}", now=now, subject=row, payload={"why": why},
+        Judge.kind, key=f"judge:{row.provider}:{of or row.event_id}", now=now, subject=row, payload={"why": why},
         account_id=row.payment.account_id if row.payment else None,
     )  # fmt: skip
 

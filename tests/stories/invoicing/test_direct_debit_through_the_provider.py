@@ -15,6 +15,7 @@ from invoicing.selling_by_hand import repaying
 from invoicing.taxing import declared
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
+from panel.core.models import Operation
 from tests.support import bank as person
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
@@ -279,9 +280,7 @@ class TestDisputedCard:
         alice = world.customer()
         payment = till.start(shop.order(alice), alice)
         till.pay(payment)
-        Payment.objects.filter(pk=payment.pk).update(provider_ref=till.bank.store.where("payment_intent")[0]["id"])
-        payment.refresh_from_db()
-        till.bank.control("dispute", payment=payment.provider_ref)
+        till.bank.control("dispute", payment=till.bank.store.where("payment_intent")[0]["id"])
         payments_first = till.parcels()
         for parcel in [one for one in payments_first if b"dispute" in one.body]:
             webhooks.receive(parcel.body, {"Stripe-Signature": parcel.signature}, now=world.now)
@@ -293,6 +292,23 @@ class TestDisputedCard:
         world.advance(minutes=2)
         assert Dispute.objects.get().returned_cents == payment.amount_cents
         till.booked()
+
+    def test_of_a_payment_that_nobody_here_knows_goes_to_the_staff_after_a_day(
+        self, till: Till, world: World, shop: Shop
+    ) -> None:
+        alice = world.customer()
+        till.pay(till.start(shop.order(alice), alice))
+        till.bank.control("dispute", payment=till.bank.store.where("payment_intent")[0]["id"])
+        for parcel in [one for one in till.parcels() if b"dispute" in one.body]:
+            webhooks.receive(parcel.body, {"Stripe-Signature": parcel.signature}, now=world.now)
+        world.work()
+        asked = Operation.objects.filter(kind=webhooks.Judge.kind)
+        world.advance(hours=23)
+        world.work()
+        assert not asked.exists()
+        world.advance(hours=3)
+        world.work()
+        assert (asked.get().state, asked.get().last_error) == ("failed", webhooks.SENTENCES[webhooks.STRANGE])
 
     def test_told_at_once_by_everybody_it_is_booked_once(self, till: Till, world: World) -> None:
         _alice, payment, _invoice = self.bought(till, world)
