@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from invoicing.banking import bank_models, bank_rules, camt, iso20022
@@ -106,6 +107,11 @@ def _book(receipt: BankReceipt, account: Account, invoice: Invoice | None, *, ac
     receipt.account, receipt.ended_at, receipt.why = account, now, ""
     receipt.save(update_fields=["payment", "account", "ended_at", "why"])
     move(receipt, MATCHED, bank_rules.RECEIPT_TRANSITIONS)
+
+
+def waiting() -> QuerySet[BankReceipt]:
+    """Money that has come and is nobody's yet, oldest first: who paid it is reminded, and suspended, all the same."""
+    return BankReceipt.objects.filter(state=WAITING).order_by("booked_on", "pk")
 
 
 @transaction.atomic

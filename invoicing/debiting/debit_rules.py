@@ -51,6 +51,24 @@ def reachable_from(today: date) -> date:
     return target_day_from(today + ONE_DAY)
 
 
+def soon(today: date) -> date:
+    """The second day that a file made today can ask for: up to it the debits are at hand."""
+    return reachable_from(reachable_from(today))
+
+
+ANSWER_DAYS = 3
+"""TARGET days from the day of a debit by which a statement that was taken in has told what came of it."""
+
+
+def silent_until(today: date) -> date:
+    """The last debit day of which the bank should have spoken by `today`."""
+    day, left = today, ANSWER_DAYS
+    while left:
+        day -= ONE_DAY
+        left -= is_target_day(day)
+    return day
+
+
 def sequence_type(*, first: bool) -> str:
     """Since November 2016 the scheme lets the first debit of a recurrent mandate be RCUR as well; it then needs no
     longer lead time and no record of which one came first."""

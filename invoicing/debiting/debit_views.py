@@ -1,6 +1,5 @@
 """The staff's pages of direct debits: what waits for a file and why it may not go, the files, and single debits."""
 
-from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -27,18 +26,13 @@ from panel.core.errors import RuleViolation
 PAGE = 40
 
 
-def _soon(today: date) -> date:
-    """The day that is proposed: the second that a file of today can ask for."""
-    return debit_rules.reachable_from(debit_rules.reachable_from(today))
-
-
 @web.page(actions.STAFF_DEBITS)
 @require_safe
 def debit_list(request: HttpRequest) -> HttpResponse:
     """The dry run up to a day, and the button that makes the file."""
     now = clock.now()
     asked = UntilForm(request.GET) if "until" in request.GET else None
-    until = asked.cleaned_data["until"] if asked is not None and asked.is_valid() else _soon(paris_date(now))
+    until = asked.cleaned_data["until"] if asked is not None and asked.is_valid() else debit_rules.soon(paris_date(now))
     page = Paginator(debits.announced(), PAGE).get_page(request.GET.get("page"))
     due = batches.candidates(until, now=now)
     going = [one for one in due if not one.hindrance]

@@ -8,11 +8,14 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from abuse.models import OWED, Case, CaseStep, Pause, Report
 from invoicing import actions as invoicing_actions
 from invoicing.accounting import reconciling
+from invoicing.banking import bank_files
+from invoicing.debiting import debit_selectors
 from invoicing.models import (
     BillingRun,
     Contest,
@@ -29,8 +32,10 @@ from panel.accounts.models import Approval
 from panel.console import actions
 from panel.core import operations
 from panel.core.actors import Actor
+from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.mail import SendMail
 from panel.core.models import Operation
+from panel.core.money import format_eur
 from servers.models import Discrepancy
 from servers.wording import FINDINGS
 from tickets.models import Ticket
@@ -78,6 +83,10 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (actions.RETRY.permits(actor), _failed),
         (actor.has_role("support", "billing", "abuse"), _tickets),
         (actor.has_role("infrastructure"), _discrepancies),
+        (invoicing_actions.STAFF_BANK.permits(actor), _receipts),
+        (invoicing_actions.MAKE_DEBITS.permits(actor), _debits_to_file),
+        (invoicing_actions.MAKE_DEBITS.permits(actor), _files_to_hand_over),
+        (invoicing_actions.MAKE_DEBITS.permits(actor), _silent_debits),
         (invoicing_actions.STAFF_LEDGER.permits(actor), _differences),
         (actions.MAIL.permits(actor), _lost_mail),
         (actor.has_role("billing"), _short_runs),
@@ -97,6 +106,10 @@ def _queue(
     found = list(rows[: SHOWN + 1])
     total = len(found) if len(found) <= SHOWN else rows.count()
     return Queue(title, icon, url, total, [make(row) for row in found[:SHOWN]], tone if found else "good")
+
+
+def _money(cents: int) -> str:
+    return format_eur(cents, get_language() or "en")
 
 
 def _case_url(case: Case) -> str:
@@ -261,6 +274,60 @@ def _differences(now: datetime) -> Queue:
     return _queue(
         reconciling.open_ones(), lambda row: Row(row.get_kind_display(), url, row.ref, since=row.first_seen),
         title=_("Money that does not agree"), icon="scale", url=url, tone="bad",
+    )  # fmt: skip
+
+
+def _receipts(now: datetime) -> Queue:
+    """INV-11: money that has come and settles nothing yet; meanwhile its payer is reminded."""
+    return _queue(
+        bank_files.waiting(),
+        lambda row: Row(
+            row.payer or row.bank_ref, reverse("invoicing_staff:bank_receipt", args=[row.pk]),
+            f"{_money(row.cents)} · {row.explained}", since=start_of_paris_day(row.booked_on),
+        ),
+        title=_("Bank transfers to match"), icon="coin", url=reverse("invoicing_staff:bank_list"),
+    )  # fmt: skip
+
+
+def _debits_to_file(now: datetime) -> Queue:
+    """INV-5: announced debits that reach their day only in a file that is made now; a day missed is announced again."""
+    url = reverse("invoicing_staff:debit_list")
+    return _queue(
+        debit_selectors.to_file(now),
+        lambda row: Row(
+            row.invoice.number, f"{url}?until={row.debit_on.isoformat()}", f"{_money(row.cents)} · {row.account}",
+            due=start_of_paris_day(row.debit_on),
+        ),
+        title=_("Direct debits that need a file"), icon="coin", url=url,
+    )  # fmt: skip
+
+
+def _files_to_hand_over(now: datetime) -> Queue:
+    """INV-5: files of debits that nobody has given to the bank."""
+    rows = debit_selectors.to_hand_over()
+    late = rows.filter(debits__debit_on__lte=paris_date(now)).exists()
+    return _queue(
+        rows,
+        lambda row: Row(
+            row.reference, reverse("invoicing_staff:debit_batch_detail", args=[row.reference]),
+            _money(row.total_cents), due=start_of_paris_day(row.first_day) if row.first_day else None,
+            since=row.made_at,
+        ),
+        title=_("Files to hand to the bank"), icon="upload", url=reverse("invoicing_staff:debit_batch_list"),
+        tone="bad" if late else "warn",
+    )  # fmt: skip
+
+
+def _silent_debits(now: datetime) -> Queue:
+    """INV-11: debits of which the bank has not said what came of them; nobody is reminded meanwhile."""
+    return _queue(
+        debit_selectors.silent(now),
+        lambda row: Row(
+            row.invoice.number, reverse("invoicing_staff:debit_detail", args=[row.pk]),
+            f"{_money(row.cents)} · {row.account}", since=start_of_paris_day(row.debit_on),
+        ),
+        title=_("Direct debits without the bank's word"), icon="hourglass", url=reverse("invoicing_staff:bank_list"),
+        tone="bad",
     )  # fmt: skip
 
 
