@@ -162,10 +162,14 @@ class VpsKind:
                 found.append(_counted(server, months.get((server.pk, period.start)) if server else None))
         return found
 
-    def readings(self, subscription: Subscription, meter: str, period: kinds.UsagePeriod) -> list[kinds.ReadDay]:
+    def readings(
+        self, subscription: Subscription, meter: str, period: kinds.UsagePeriod, account_id: int
+    ) -> list[kinds.ReadDay]:  # fmt: skip
         """SRV-4: bytes of each Paris day from the hours, beside the readings of the counter that they were added by."""
         server = Server.objects.filter(subscription=subscription).first()
-        return [] if server is None or meter != TRAFFIC else evidence.days(server, period.start, period.end)
+        if server is None or meter != TRAFFIC:
+            return []
+        return evidence.days(server, account_id, period.start, period.end)
 
     def progress(self, subscription: Subscription) -> kinds.Progress:
         """The steps of the machine's creation, as its own page shows them; the payment is the order's to tell."""

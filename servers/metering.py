@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -64,30 +64,35 @@ def _keep(server: Server, added: traffic_rules.Delta, since: datetime, until: da
             rules.spread(added.rx, since, until, edges), rules.spread(added.tx, since, until, edges), strict=True
         )
     }
-    _add_hours(server, {hour: amounts for hour, amounts in slots.items() if any(amounts)})
     months: dict[rules.Month, tuple[int, int]] = {rules.month_at(server.subscription.anchor_on, until): (0, 0)}
     for hour, (rx, tx) in slots.items():
         month = rules.month_at(server.subscription.anchor_on, hour)
         before = months.get(month, (0, 0))
         months[month] = (before[0] + rx, before[1] + tx)
-    for month, (rx, tx) in months.items():
-        _add_month(server, month, rx, tx, now)
+    payers = {month: _add_month(server, month, rx, tx, now) for month, (rx, tx) in months.items()}
+    for hour, amounts in slots.items():
+        if any(amounts):
+            _add_hour(server, hour, amounts, payers[rules.month_at(server.subscription.anchor_on, hour)])
 
 
-def _add_hours(server: Server, slots: dict[datetime, tuple[int, int]]) -> None:
-    mine = TrafficHour.objects.filter(server_id=server.pk)
-    known = set(mine.filter(hour__in=slots).values_list("hour", flat=True))
-    for hour in known:
-        rx, tx = slots[hour]
-        mine.filter(hour=hour).update(rx_bytes=F("rx_bytes") + rx, tx_bytes=F("tx_bytes") + tx)
-    TrafficHour.objects.bulk_create(
-        TrafficHour(server_id=server.pk, account_id=server.account_id, hour=hour, rx_bytes=rx, tx_bytes=tx)
-        for hour, (rx, tx) in slots.items()
-        if hour not in known
-    )
+def _add_hour(server: Server, hour: datetime, amounts: tuple[int, int], account_id: int) -> None:
+    """Bytes are the evidence of the account that they are charged to. An hour in which the server changed hands has a
+    row for each holder, a second apart."""
+    rows = TrafficHour.objects.filter(server_id=server.pk, hour__gte=hour, hour__lt=hour + timedelta(hours=1))
+    known = {row.account_id: row.hour for row in rows}
+    if account_id in known:
+        TrafficHour.objects.filter(server_id=server.pk, hour=known[account_id]).update(
+            rx_bytes=F("rx_bytes") + amounts[0], tx_bytes=F("tx_bytes") + amounts[1]
+        )
+        return
+    TrafficHour.objects.create(
+        server_id=server.pk, account_id=account_id, hour=hour + timedelta(seconds=len(known)), rx_bytes=amounts[0],
+        tx_bytes=amounts[1],
+    )  # fmt: skip
 
 
-def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: datetime) -> None:
+def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: datetime) -> int:
+    """The account that the bytes are charged to."""
     row, _ = TrafficMonth.objects.get_or_create(
         server=server, starts_on=month.starts_on,
         defaults={"account_id": server.account_id, "ends_on": month.ends_on, "included_bytes": server.included_bytes},
@@ -96,6 +101,7 @@ def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: dateti
         TrafficMonth.objects.filter(pk=row.pk).update(rx_bytes=F("rx_bytes") + rx, tx_bytes=F("tx_bytes") + tx)
         row.rx_bytes, row.tx_bytes = row.rx_bytes + rx, row.tx_bytes + tx
         _warn(server, row, now)
+    return row.account_id
 
 
 def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:

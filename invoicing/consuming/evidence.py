@@ -49,16 +49,14 @@ def of_line(line: InvoiceLine) -> Evidence | None:
     if consumption is None:
         return None
     plan = PackageMeter.objects.filter(pk=consumption.evidence.get("plan")).first()
-    days = read_days(
-        line.subscription, meter, line.period_start, consumption.end
-    )  # of a month that was handed over: ours
+    days = read_days(line.subscription, meter, line.period_start, consumption.end, consumption.account_id)
     return Evidence(line, meter, consumption, plan, days, sum((one.quantity for one in days), Decimal(0)))
 
 
-def read_days(row: Subscription, meter: str, start: date, end: date) -> list[ReadDay]:
-    """A meter day by day, from `start` to `end` (excluded, Paris)."""
+def read_days(row: Subscription, meter: str, start: date, end: date, account_id: int) -> list[ReadDay]:
+    """A meter day by day, from `start` to `end` (excluded, Paris), as far as it is the account's to pay."""
     if meter in usage_rules.METERS:
-        return kinds.get(row.service_kind).readings(row, meter, UsagePeriod(start, end))
+        return kinds.get(row.service_kind).readings(row, meter, UsagePeriod(start, end), account_id)
     rows = (
         UsageEvent.objects.filter(
             subscription=row, meter=meter, at__gte=start_of_paris_day(start), at__lt=start_of_paris_day(end)

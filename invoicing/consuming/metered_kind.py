@@ -73,7 +73,9 @@ class MeteredKind:
     def describe_each(self, asked: Sequence[tuple[Subscription, str]]) -> list[str]:
         return [self.describe(subscription, language) for subscription, language in asked]
 
-    def readings(self, subscription: Subscription, meter: str, period: kinds.UsagePeriod) -> list[kinds.ReadDay]:
+    def readings(
+        self, subscription: Subscription, meter: str, period: kinds.UsagePeriod, account_id: int
+    ) -> list[kinds.ReadDay]:  # fmt: skip
         return []
 
     def progress(self, subscription: Subscription) -> kinds.Progress:

@@ -143,8 +143,11 @@ class ServiceKind(Protocol):
         """The count as it stands, for a preview; never waits."""
         ...
 
-    def readings(self, subscription: "Subscription", meter: str, period: UsagePeriod) -> list[ReadDay]:
-        """What the count of `meter` rests on, a row a Paris day; they add up to the count of the period."""
+    def readings(
+        self, subscription: "Subscription", meter: str, period: UsagePeriod, account_id: int
+    ) -> list[ReadDay]:  # fmt: skip
+        """What the count of `meter` rests on, a row a Paris day; they add up to the count of the period. Of a service
+        that changed hands, only what `account_id` used."""
         ...
 
     def progress(self, subscription: "Subscription") -> Progress:

@@ -92,7 +92,9 @@ class NotedService:
     def describe_each(self, asked: Sequence[tuple[Subscription, str]]) -> list[str]:
         return [self.describe(row, language) for row, language in asked]
 
-    def readings(self, subscription: Subscription, meter: str, period: kinds.UsagePeriod) -> list[kinds.ReadDay]:
+    def readings(
+        self, subscription: Subscription, meter: str, period: kinds.UsagePeriod, account_id: int
+    ) -> list[kinds.ReadDay]:  # fmt: skip
         return [kinds.ReadDay(period.start, self.used.get(period.start, 0) / GB, 1)]
 
     def progress(self, subscription: Subscription) -> kinds.Progress:

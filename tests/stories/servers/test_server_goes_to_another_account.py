@@ -4,6 +4,7 @@ and its keys are seen (SRV-2, SRV-3, SRV-4, ABU-1, ABU-5)."""
 import pytest
 
 from abuse import matching
+from invoicing.consuming import evidence
 from invoicing.models import Consumption, Invoice, ServiceTransfer
 from invoicing.subscribing import kinds
 from invoicing.transferring import handing_over, transfers
@@ -129,6 +130,28 @@ def test_traffic_is_each_ones_own(cloud: Control) -> None:
     assert (seen.used, seen.overage_now) == (20 * GB, 20 * 130)
     assert seen.included == 0
     assert Consumption.objects.get().account == alice.account
+
+
+def test_each_ones_line_rests_on_what_they_used(cloud: Control) -> None:
+    """In the middle of an hour: 130 GB before the instant, 20 GB in the same hour after it."""
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    world.advance(hours=1)
+    read(server, world, 0)
+    world.advance(minutes=20)
+    read(server, world, 130 * GB)
+    accepted(world, offered(world, server, alice, bob), bob)
+    world.advance(minutes=20)
+    read(server, world, 150 * GB)
+    given = Invoice.objects.get(account=alice.account).lines.get(code="usage:traffic")
+    hers = evidence.of_line(given)
+    assert hers is not None
+    assert (hers.counted, hers.consumption.quantity) == (130, 130)
+    assert sum(one.readings for one in hers.days) == 2, "his reading is none of hers"
+    period = kinds.UsagePeriod(hers.consumption.start, hers.consumption.end)
+    his = kinds.get("vps").readings(server.subscription, "traffic", period, bob.account.pk)
+    assert [(one.quantity, one.readings) for one in his] == [(20, 1)]
 
 
 def test_what_keeps_a_server_back(cloud: Control) -> None:
