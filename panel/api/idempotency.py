@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Schema
 
-from panel.api import problems
+from panel.api import auth, problems
 from panel.core import clock, due
+from panel.core.actions import Action
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import RequestKey
@@ -21,12 +22,24 @@ KEPT = timedelta(days=2)
 ABANDONED = timedelta(minutes=2)  # a first request that never ended; the use cases themselves do nothing twice
 
 
-def once(endpoint: Callable[..., tuple[int, Schema]]) -> Callable[..., Any]:
-    """An endpoint that returns (status, schema) and is carried out once per Idempotency-Key of the account. A refusal
-    by a rule is an answer too; a fault is not, so that the request can be sent again."""
+Endpoint = Callable[..., tuple[int, Schema]]
 
+
+def once(action: Action) -> Callable[[Endpoint], Callable[..., Any]]:
+    """An endpoint that returns (status, schema) and is carried out once per Idempotency-Key of the account. A refusal
+    by a rule is an answer too; a fault is not, so that the request can be sent again. PermissionDenied for who may not
+    do `action`, whatever was answered to others."""
+
+    def decorated(endpoint: Endpoint) -> Callable[..., Any]:
+        return _once(endpoint, action)
+
+    return decorated
+
+
+def _once(endpoint: Endpoint, action: Action) -> Callable[..., Any]:
     @wraps(endpoint)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        auth.actor(request, action)
         key = request.headers.get("Idempotency-Key", "").strip()
         if not key:
             return _answered(endpoint, request, args, kwargs)

@@ -247,6 +247,15 @@ def test_a_key_belongs_to_its_account(cloud: Control) -> None:
         assert answer.status_code == 202
 
 
+def test_an_answer_is_repeated_only_to_who_may_ask(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+    path, body = f"/servers/{server.reference}/power", {"action": "stop"}
+    assert Program(token_of(alice)).post(path, body, key="k-1").status_code == 202
+    problem(Program(token_of(alice, "see")).post(path, body, key="k-1"), 403, "permission")
+
+
 def test_answers_are_forgotten_after_two_days(cloud: Control) -> None:
     world = World()
     alice = world.customer()

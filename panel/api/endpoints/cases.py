@@ -92,7 +92,7 @@ def get_case(request: HttpRequest, reference: str) -> CaseFull:
 
 
 @router.post("/{reference}/answer", response={201: CaseOut}, summary="Answer a case")
-@idempotency.once
+@idempotency.once(actions.ANSWER)
 def answer_case(request: HttpRequest, reference: str, payload: AnswerIn) -> tuple[int, Schema]:
     """Your answer stands in the thread; in time, it stops the clock until it has been judged (ABU-9)."""
     asking = auth.actor(request, actions.ANSWER)

@@ -57,7 +57,7 @@ def disputes_of_invoice(request: HttpRequest, number: str) -> DisputesOut:
 
 
 @router.post("/{number}/disputes", response={201: DisputeOut}, summary="Dispute an invoice, or ask for a waiver")
-@idempotency.once
+@idempotency.once(actions.CONTEST)
 def dispute_invoice(request: HttpRequest, number: str, payload: DisputeIn) -> tuple[int, Schema]:
     """Until it is decided nothing is collected for the invoice, no late fee is added and nothing is suspended."""
     asking = auth.actor(request, actions.CONTEST)
@@ -67,7 +67,7 @@ def dispute_invoice(request: HttpRequest, number: str, payload: DisputeIn) -> tu
 
 
 @router.post("/{number}/disputes/withdraw", response={200: DisputeOut}, summary="Withdraw a dispute")
-@idempotency.once
+@idempotency.once(actions.CONTEST)
 def withdraw_dispute_of_invoice(request: HttpRequest, number: str) -> tuple[int, Schema]:
     """The invoice counts from its due date again."""
     asking = auth.actor(request, actions.CONTEST)

@@ -58,7 +58,7 @@ def list_top_ups(request: HttpRequest, paged: paging.Paging) -> dict[str, Any]:
 
 
 @router.post("/top-ups", response={202: TopUpOut}, summary="Add funds from a kept card")
-@idempotency.once
+@idempotency.once(actions.FUNDS)
 def add_funds(request: HttpRequest, payload: TopUpIn) -> tuple[int, Schema]:
     """Accepted, and collected by the panel: it is no sale, and can be spent once it is credited."""
     asking = auth.actor(request, actions.FUNDS)

@@ -82,7 +82,7 @@ def get_invoice(request: HttpRequest, number: str) -> InvoiceFull:
 
 
 @router.post("/{number}/pay", response={202: PaymentOut}, summary="Pay an invoice with a kept card")
-@idempotency.once
+@idempotency.once(actions.PAY_INVOICE)
 def pay_invoice(request: HttpRequest, number: str, payload: PayIn) -> tuple[int, Schema]:
     """Accepted, and collected by the panel: look at the invoice to see the outcome. A direct debit that is announced
     for it is withdrawn; 409 once that is on its way to the bank."""

@@ -206,7 +206,7 @@ def preview_order(request: HttpRequest, payload: Wish) -> PriceOut:
 
 
 @router.post("/orders", response={201: OrderOut}, summary="Place an order")
-@idempotency.once
+@idempotency.once(actions.ORDER)
 def place_order(request: HttpRequest, payload: OrderIn) -> tuple[int, Schema]:
     """Nothing is provided and no invoice exists until it is paid; unpaid it ends by itself."""
     asking = auth.actor(request, actions.ORDER)
@@ -231,7 +231,7 @@ def get_order(request: HttpRequest, reference: str) -> OrderOut:
 @router.post(
     "/orders/{reference}/cancel", response={202: OrderOut}, summary="Cancel an order that is unpaid or being checked"
 )
-@idempotency.once
+@idempotency.once(actions.CANCEL_ORDER)
 def cancel_order(request: HttpRequest, reference: str) -> tuple[int, Schema]:
     """Nothing is charged; where a payment is under way it is stopped first, and counts if it was quicker. What was paid
     for an order that is being checked goes back."""
@@ -251,7 +251,7 @@ def list_methods(request: HttpRequest) -> list[MethodOut]:
 
 
 @router.post("/orders/{reference}/pay", response={202: PaymentOut}, summary="Pay an order with a kept card")
-@idempotency.once
+@idempotency.once(actions.PAY_ORDER)
 def pay_order(request: HttpRequest, reference: str, payload: PayIn) -> tuple[int, Schema]:
     """Accepted, and collected by the panel: look at the order to see the outcome."""
     asking = auth.actor(request, actions.PAY_ORDER)

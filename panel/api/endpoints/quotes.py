@@ -151,7 +151,7 @@ def get_quote_pdf(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 @router.post("/{reference}/sign", response={200: QuoteFull}, summary="Sign a quote")
-@idempotency.once
+@idempotency.once(actions.SIGN_QUOTE)
 def sign_quote(request: HttpRequest, reference: str, payload: SignIn) -> tuple[int, Schema]:
     """Binding, as on the page: the name, the instant, the address and the document's hash are kept (PRJ-1). What is due
     on signature is invoiced at once."""
@@ -164,7 +164,7 @@ def sign_quote(request: HttpRequest, reference: str, payload: SignIn) -> tuple[i
 
 
 @router.post("/{reference}/decline", response={200: QuoteOut}, summary="Decline a quote")
-@idempotency.once
+@idempotency.once(actions.SIGN_QUOTE)
 def decline_quote(request: HttpRequest, reference: str, payload: DeclineIn) -> tuple[int, Schema]:
     """No, with the reason: we can answer with a revised version."""
     asking = auth.actor(request, actions.SIGN_QUOTE)

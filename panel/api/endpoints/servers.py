@@ -96,7 +96,7 @@ def get_server(request: HttpRequest, reference: str) -> ServerFull:
 
 
 @router.post("/{reference}/power", response={202: ActionOut}, summary="Start, stop or reboot a server")
-@idempotency.once
+@idempotency.once(actions.STOP)  # each verb asks for the same permission
 def power_server(request: HttpRequest, reference: str, payload: PowerIn) -> tuple[int, Schema]:
     """Accepted, and carried out by the panel: look at the server to see when it is done. Stopping does not stop
     billing."""

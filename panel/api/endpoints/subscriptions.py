@@ -128,7 +128,7 @@ def preview_change_of_subscription(request: HttpRequest, reference: str, payload
 
 
 @router.post("/{reference}/change", response={201: SubscriptionOut}, summary="Change a subscription")
-@idempotency.once
+@idempotency.once(actions.CHANGE_SUBSCRIPTION)
 def change_subscription(request: HttpRequest, reference: str, payload: ChangeIn) -> tuple[int, Schema]:
     """What adds to it happens at once and is invoiced; what takes from it happens at the renewal."""
     asking = auth.actor(request, actions.CHANGE_SUBSCRIPTION)
@@ -150,7 +150,7 @@ def preview_end_of_subscription(request: HttpRequest, reference: str, payload: E
 
 
 @router.post("/{reference}/end", response={201: SubscriptionOut}, summary="End a subscription")
-@idempotency.once
+@idempotency.once(actions.END_SUBSCRIPTION)
 def end_subscription(request: HttpRequest, reference: str, payload: EndIn) -> tuple[int, Schema]:
     """At its term, or at once: then the service is removed with its data."""
     asking = auth.actor(request, actions.END_SUBSCRIPTION)
@@ -163,7 +163,7 @@ def end_subscription(request: HttpRequest, reference: str, payload: EndIn) -> tu
 
 
 @router.post("/{reference}/keep", response={201: SubscriptionOut}, summary="Take a planned end back")
-@idempotency.once
+@idempotency.once(actions.END_SUBSCRIPTION)
 def keep_subscription(request: HttpRequest, reference: str) -> tuple[int, Schema]:
     """It is renewed on its anniversary again."""
     asking = auth.actor(request, actions.END_SUBSCRIPTION)
@@ -173,7 +173,7 @@ def keep_subscription(request: HttpRequest, reference: str) -> tuple[int, Schema
 
 
 @router.post("/{reference}/pause", response={201: SubscriptionOut}, summary="Pause a subscription")
-@idempotency.once
+@idempotency.once(actions.PAUSE_SUBSCRIPTION)
 def pause_subscription(request: HttpRequest, reference: str) -> tuple[int, Schema]:
     """The service is switched off and keeps everything; its price continues and its anniversary stays."""
     asking = auth.actor(request, actions.PAUSE_SUBSCRIPTION)
@@ -183,7 +183,7 @@ def pause_subscription(request: HttpRequest, reference: str) -> tuple[int, Schem
 
 
 @router.post("/{reference}/resume", response={201: SubscriptionOut}, summary="End the pause of a subscription")
-@idempotency.once
+@idempotency.once(actions.PAUSE_SUBSCRIPTION)
 def resume_subscription(request: HttpRequest, reference: str) -> tuple[int, Schema]:
     """It runs again, unless we suspended it meanwhile."""
     asking = auth.actor(request, actions.PAUSE_SUBSCRIPTION)
