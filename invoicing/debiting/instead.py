@@ -45,12 +45,17 @@ def pay(
     invoice: Invoice, *, key: str, actor: Actor, now: datetime, return_url: str = "", keep: bool = False,
     method: PaymentMethod | None = None,
 ) -> tuple[Payment, Debit | None]:  # fmt: skip
-    """`payments.pay_invoice` for a person, and the announced debit that gave way to it. RuleViolation as there, and
-    while a file holds its debit. Who chooses the mandate of the announced debit changes nothing."""
+    """`payments.pay_invoice` for a person, and the announced debit that gave way to it. RuleViolation as there, while a
+    file holds its debit, and for the `key` of a payment that ended: then the debit stays announced. Who chooses the
+    mandate of the announced debit changes nothing."""
     gone = _make_way(invoice, method=method, actor=actor, now=now)
     payment = payments.pay_invoice(
         invoice, key=key, actor=actor, now=now, return_url=return_url, keep=keep, method=method
     )
+    if payment.state not in payments.LIVE:  # a key that was used before: nothing would tell us to announce anew
+        raise RuleViolation(
+            _("This payment was asked for before and has ended. Please pay again, with a new key."), rule="INV-5"
+        )
     return payment, gone
 
 

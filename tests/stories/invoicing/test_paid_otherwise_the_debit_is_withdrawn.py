@@ -90,6 +90,20 @@ def test_not_paid_after_all_it_is_announced_anew_once(world: World, shop: Shop, 
     assert len(world.mails("debit_notice", alice.account)) == 2
 
 
+def test_a_key_used_before_pays_nothing_and_the_debit_stays(world: World, shop: Shop) -> None:
+    """A payment's key is for ever; what a program was answered is kept for two days."""
+    alice, invoice, _debit = debited(world, shop)
+    payments.conclude(by_card(world, alice, invoice).pk, Finding("failed"), now=world.now)
+    world.work()
+    before = stands(invoice)
+    assert before == [("withdrawn", "cancelled"), ("announced", "new")]
+    world.advance(days=3)
+    with pytest.raises(RuleViolation, match="with a new key") as refused:
+        by_card(world, alice, invoice)
+    assert not refused.value.field, "the API answers 409"
+    assert stands(invoice) == before
+
+
 def test_the_same_mandate_changes_nothing_another_one_takes_its_place(world: World, shop: Shop) -> None:
     alice, invoice, debit = debited(world, shop)
     assert by_card(world, alice, invoice, method=debit.mandate.method) == debit.payment
