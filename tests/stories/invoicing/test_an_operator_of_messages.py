@@ -40,15 +40,16 @@ def test_messages_are_counted_by_their_parts_and_drawn_from_the_pack(world: Worl
     pack = shop.buy_pack(alice, "pack-6")
     world.advance(hours=1)
     lengths = [1, 160, 161, 306, 307, 459, 460]  # 1, 1, 2, 2, 3, 3, 4 units
-    events = [Told(f"m{n}", sms.reference, "sms", Decimal(n), world.now) for n in lengths]
-    usage.record("relay", events, now=world.now)
+    usage.record("relay", [Told(f"m{n}", sms.reference, "sms", Decimal(n), world.now) for n in lengths], now=world.now)
     assert list(UsageEvent.objects.order_by("quantity").values_list("millionths", flat=True)) == [
         one * 10**6 for one in (1, 1, 2, 2, 3, 3, 4)
     ]
     pack.refresh_from_db()
     assert pack.remaining == 0
+    short = [Told(f"s{n}", sms.reference, "sms", Decimal(20), world.now) for n in range(10)]
+    usage.record("relay", short, now=world.now)
     world.until(paris("2026-02-28 00:01"), sweeps=RENEW)
-    assert relay.lines(sms) == [("invoice", "6", 0), ("invoice", "5", 30)]  # 16 - 6 - 5 at 0.06
+    assert relay.lines(sms) == [("invoice", "6", 0), ("invoice", "15", 90)]  # 26 - 6 - 5 at 0.06
     usage.record("relay", [Told("c", sms.reference, corrects="m460")], now=world.now)
     world.until(paris("2026-03-31 00:01"), sweeps=RENEW)
     pack.refresh_from_db()
