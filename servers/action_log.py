@@ -8,6 +8,7 @@ from django.db import transaction
 
 from panel.core import events, live, operations
 from panel.core.actors import SYSTEM, Actor
+from panel.core.models import Operation
 from servers.models import Server, ServerAction
 from servers.rules import Verb
 
@@ -52,6 +53,21 @@ def finish(action_id: int, state: str, now: datetime, *, step: str = "") -> None
         action.reached(step, now)
     action.state, action.finished_at = state, now
     action.save(update_fields=["state", "finished_at", "steps"])
+
+
+def failed(op: Operation, *, now: datetime) -> bool:
+    """The operation of a line gave up or was discarded: the line failed; False when it had ended otherwise before."""
+    action = ServerAction.objects.select_for_update().get(pk=op.payload["action"])
+    if action.state in (ServerAction.State.DONE, ServerAction.State.CANCELLED):
+        return False
+    finish(action.pk, ServerAction.State.FAILED, now)
+    return True
+
+
+def gave_up(op: Operation, event: str, *, now: datetime) -> None:
+    """`failed`, and `event` is told of its server."""
+    if failed(op, now=now):
+        told(Server.objects.get(pk=op.payload["server"]), event, now=now, operation=op.pk)
 
 
 @transaction.atomic

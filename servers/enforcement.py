@@ -18,7 +18,7 @@ from panel.core.actors import SYSTEM
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Event, Operation, subject_of
 from panel.core.states import move
-from servers import addresses, metering, providers, rules
+from servers import action_log, addresses, metering, providers, rules
 from servers.action_log import attach, begin, finish, published, reopen, told
 from servers.models import Address, Server, ServerAction
 from servers.rules import TRANSITIONS, Power, State, Verb
@@ -124,8 +124,7 @@ class SuspendServer(operations.Handler):
         catch_up(server, now=now)
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        told(Server.objects.get(pk=op.payload["server"]), "servers.server.suspend_failed", now=now, operation=op.pk)
+        action_log.gave_up(op, "servers.server.suspend_failed", now=now)
 
 
 @operations.register
@@ -165,8 +164,7 @@ class ResumeServer(operations.Handler):
         catch_up(server, now=now)
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        told(Server.objects.get(pk=op.payload["server"]), "servers.server.resume_failed", now=now, operation=op.pk)
+        action_log.gave_up(op, "servers.server.resume_failed", now=now)
 
 
 # ---------------------------------------------------------------- restrictions

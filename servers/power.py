@@ -12,7 +12,7 @@ from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import Operation
 from panel.core.states import move
-from servers import actions, enforcement, metering, providers
+from servers import action_log, actions, enforcement, metering, providers
 from servers.action_log import attach, begin, finish, published, reopen, told
 from servers.models import Server, ServerAction
 from servers.rules import ON_THE_HOST, TRANSITIONS, Power, State, Verb, after
@@ -82,9 +82,7 @@ class _PowerOperation(operations.Handler):
         enforcement.catch_up(server, now=now)
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        server = Server.objects.get(pk=op.payload["server"])
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        told(server, f"servers.server.{self.verb}_failed", now=now, operation=op.pk)
+        action_log.gave_up(op, f"servers.server.{self.verb}_failed", now=now)
 
 
 @operations.register

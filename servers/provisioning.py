@@ -13,7 +13,7 @@ from panel.core.crash import point
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from panel.core.states import move
-from servers import addresses, enforcement, metering, providers, rules
+from servers import action_log, addresses, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, published, reopen, step, told
 from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.rules import TRANSITIONS, Power, State, Verb
@@ -163,8 +163,7 @@ class CreateServer(operations.Handler):
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
         server = Server.objects.select_for_update().get(pk=op.payload["server"])
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        if server.state in {State.ORDERED, State.CREATING}:
+        if action_log.failed(op, now=now) and server.state in {State.ORDERED, State.CREATING}:
             move(server, State.FAILED, TRANSITIONS)
             told(server, "servers.server.failed", now=now, rule="SRV-1", operation=op.pk)
 
@@ -231,5 +230,4 @@ class DestroyServer(operations.Handler):
         told(server, "servers.server.destroyed", now=now)
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        told(Server.objects.get(pk=op.payload["server"]), "servers.server.destroy_failed", now=now, operation=op.pk)
+        action_log.gave_up(op, "servers.server.destroy_failed", now=now)

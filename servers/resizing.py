@@ -13,7 +13,7 @@ from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
-from servers import actions, addresses, enforcement, metering, providers
+from servers import action_log, actions, addresses, enforcement, metering, providers
 from servers.action_log import attach, begin, finish, reopen, step, told
 from servers.models import Server, ServerAction, TrafficMonth
 from servers.rules import ON_THE_HOST, Power, State, Verb, WhyNot
@@ -121,5 +121,4 @@ class ResizeServer(operations.Handler):
         told(server, "servers.server.resized", now=now, rule="SUB-12")
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        finish(op.payload["action"], ServerAction.State.FAILED, now)
-        told(Server.objects.get(pk=op.payload["server"]), "servers.server.resize_failed", now=now, operation=op.pk)
+        action_log.gave_up(op, "servers.server.resize_failed", now=now)

@@ -61,17 +61,19 @@ class OpenPage(means.ProviderCall):
             payments.look(payment, "opened_after_giving_up", now=now)
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        """Nobody was shown the page, so nobody can have paid there."""
-        payments.conclude(
-            op.payload["payment"], Finding(PaymentState.FAILED, decline_code=payment_rules.OUT_OF_REACH), now=now
-        )
+        """Nobody was shown the page, so nobody can have paid there; who had withdrawn the order by then has done so."""
+        payment = Payment.objects.select_for_update().get(pk=op.payload["payment"])
+        if payment.state == PaymentState.NEW:
+            state = PaymentState.CANCELLED if payment.given_up else PaymentState.FAILED
+            payments.conclude(payment.pk, Finding(state, decline_code=payment_rules.OUT_OF_REACH), now=now)
 
 
 @operations.register
 class ChargeMethod(means.ProviderCall):
     """Charges a kept method under the payment's own key; before a second attempt it is looked for at the provider.
 
-    Given up, the payment stays pending: the reconciler asks again whether it happened before anything is concluded.
+    Given up or discarded, the payment stays pending: the reconciler asks again whether it happened before anything is
+    concluded.
     """
 
     kind = payments.CHARGE
@@ -144,7 +146,7 @@ class LookAtPayment(means.ProviderCall):
         if found:
             return _finding(found, page=None).as_dict()
         asked = Operation.objects.filter(key=f"pay:{payment.reference}").first()
-        if asked and asked.state == Operation.State.FAILED:
+        if asked and asked.state in (Operation.State.FAILED, Operation.State.CANCELLED):
             return Finding(PaymentState.FAILED, decline_code=payment_rules.OUT_OF_REACH).as_dict()
         return {}
 

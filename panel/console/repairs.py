@@ -26,8 +26,8 @@ def retry(op_id: int, *, actor: Actor, now: datetime) -> Operation:
 
 @transaction.atomic
 def discard(op_id: int, *, reason: str, actor: Actor, now: datetime) -> Operation:
-    """Give an operation up for good; its object stays as it is, the reason is kept. RuleViolation when it is not
-    open."""
+    """Give an operation up for good: what waited for it hears that it failed, the reason is kept. RuleViolation when it
+    is not open."""
     if not reason.strip():
         raise RuleViolation(_("Please give a reason."), field="reason")
     op = _open(op_id)

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=120)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
+GAVE_UP = "gave_up"
+NOBODY = "nobody knows how to do"
 
 
 class Handler(ABC):
@@ -54,7 +56,8 @@ class Handler(ABC):
         return result
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:  # noqa: B027 - may be nothing
-        """The operation is in the staff's queue; in the closing transaction."""
+        """The operation is in the staff's queue, or discarded before it was done; in the closing transaction. Told once
+        more when staff tried again in vain."""
 
 
 HANDLERS: dict[str, Handler] = {}
@@ -187,7 +190,7 @@ def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
 
     handler = HANDLERS.get(op.kind)
     if handler is None:
-        _close_failed(op, None, f"nobody knows how to do {op.kind}", permanent=True, now=instant())
+        _close_failed(op, None, f"{NOBODY} {op.kind}", permanent=True, now=instant())
         return
     try:
         with _held(op):
@@ -268,7 +271,7 @@ def _close_failed(op: Operation, handler: Handler | None, error: str, *, permane
         if not _mine(op).update(**changed, failures=F("failures") + 1, last_error=error[:2000], lease_until=None):
             return
         op.refresh_from_db()
-        _close_attempt(op, "gave_up" if last else "error", now, error[:2000])
+        _close_attempt(op, GAVE_UP if last else "error", now, error[:2000])
         if last and handler is not None:
             handler.gave_up(op, error, now=now)
 
@@ -299,8 +302,20 @@ def retry(op_id: int, *, now: datetime) -> Operation:
 
 @transaction.atomic
 def discard(op_id: int, *, reason: str, now: datetime) -> Operation:
-    """Staff: this will not be done any more; the reason is kept."""
-    Operation.objects.filter(pk=op_id, state__in=[Operation.State.FAILED, Operation.State.DUE]).update(
-        state=Operation.State.CANCELLED, due_at=None, finished_at=now, last_error=f"discarded: {reason}"
-    )
-    return Operation.objects.get(pk=op_id)
+    """Staff: this will not be done any more; the reason is kept, and its handler told as when it had given up."""
+    op = Operation.objects.select_for_update().get(pk=op_id)
+    if op.state not in (Operation.State.FAILED, Operation.State.DUE):
+        return op
+    op.state, op.due_at, op.finished_at = Operation.State.CANCELLED, None, now
+    op.last_error = f"discarded: {reason}"
+    op.save(update_fields=["state", "due_at", "finished_at", "last_error"])
+    handler = HANDLERS.get(op.kind)
+    if handler is not None and not _told(op):
+        handler.gave_up(op, op.last_error, now=now)
+    return op
+
+
+def _told(op: Operation) -> bool:
+    """Whether the handler heard already that its operation gave up, and nothing was tried since."""
+    last = op.tries.order_by("number").last()
+    return last is not None and last.outcome == GAVE_UP and not last.error.startswith(NOBODY)

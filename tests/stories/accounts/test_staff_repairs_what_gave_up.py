@@ -1,5 +1,8 @@
 """As staff I see what gave up, try it again or discard it with a reason; and the journal can be checked."""
 
+from datetime import datetime
+from typing import Any, ClassVar
+
 import pytest
 from django.db import connection, transaction
 
@@ -7,6 +10,7 @@ from panel.accounts import approvals
 from panel.accounts.models import Approval
 from panel.core import due, operations
 from panel.core.actors import SYSTEM
+from panel.core.errors import ProviderError
 from panel.core.models import Event, Operation
 from tests.support.personas import logged_in, staff
 from tests.support.world import World
@@ -45,6 +49,38 @@ def test_discarding_needs_a_reason_and_holds(world: World, failed: Operation) ->
     failed.refresh_from_db()
     assert (failed.state, failed.last_error) == ("cancelled", "discarded: made by hand")
     assert browser.post(f"/ops/operations/{failed.pk}/retry/").status_code == 409
+
+
+def test_what_is_discarded_is_told_to_its_handler_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(operations.Handler):
+        kind, label, max_attempts = "story.deed", "A deed", 1
+        heard: ClassVar[list[str]] = []
+
+        def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+            raise ProviderError("no")
+
+        def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
+            self.heard.append(f"{op.key} {error}")
+
+    monkeypatch.setitem(operations.HANDLERS, Handler.kind, Handler())
+
+    def deed(key: str) -> int:
+        with transaction.atomic():
+            return operations.enqueue(Handler.kind, key=key, now=world.now).pk
+
+    def discard(pk: int) -> None:
+        for _ in range(2):
+            operations.discard(pk, reason="x", now=world.now)
+
+    discard(deed("waiting"))
+    tried = deed("tried")
+    world.work()
+    discard(tried)
+    again = deed("again")
+    world.work()
+    operations.retry(again, now=world.now)
+    discard(again)
+    assert Handler.heard == ["waiting discarded: x", "tried no", "again no"]
 
 
 def test_an_approval_needs_two_persons_and_a_refusal_a_reason(world: World) -> None:

@@ -18,6 +18,7 @@ from invoicing.models import (
     Refund,
 )
 from invoicing.paying import collecting, means, payments, refunds
+from panel.console import repairs
 from panel.core import operations
 from panel.core.errors import RuleViolation
 from panel.core.models import Operation
@@ -99,6 +100,26 @@ class TestKeptCard:
         payment.refresh_from_db()
         assert payment.state == PaymentState.SUCCEEDED
         assert len(till.bank.store.where("charge")) == 2
+
+    def test_discarded_by_staff_it_is_looked_for_and_then_the_invoice_can_be_paid(
+        self, till: Till, world: World, invoice: Invoice
+    ) -> None:
+        """INV-5: whether or not an answer was lost on the way is asked first."""
+        till.bank.control("mischief", kind="drop_before", path="/v1/payment_intents")
+        world.work()
+        payment = Payment.objects.get(invoice=invoice)
+        charge = Operation.objects.get(kind=payments.CHARGE)
+        assert (payment.state, charge.state) == (PaymentState.NEW, "due")
+        repairs.discard(charge.pk, reason="paid otherwise", actor=world.staff("billing"), now=world.now)
+        world.advance(minutes=11, sweeps=["payments.reconcile"])
+        payment.refresh_from_db()
+        assert (payment.state, payment.decline_code) == (PaymentState.FAILED, "out_of_reach")
+        again = payments.pay_invoice(
+            invoice, method=PaymentMethod.objects.get(), key="again", actor=world.staff("billing"), now=world.now
+        )
+        world.work()
+        again.refresh_from_db()
+        assert (again.state, len(till.bank.store.where("charge"))) == (PaymentState.SUCCEEDED, 2)
 
     def test_contested_before_the_provider_was_reached_it_is_not_charged(
         self, till: Till, world: World, invoice: Invoice

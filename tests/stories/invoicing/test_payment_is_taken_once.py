@@ -18,6 +18,7 @@ from invoicing.models import (
 )
 from invoicing.paying import payments
 from invoicing.subscribing import ordering
+from panel.console import repairs
 from panel.core.errors import RuleViolation
 from panel.core.models import Operation
 from tests.support import bank as person
@@ -250,3 +251,31 @@ class TestTroubleOnTheWay:
         assert (payment.state, payment.decline_code) == (PaymentState.FAILED, "out_of_reach")
         assert order.state == OrderState.AWAITING_PAYMENT
         assert [operation.kind for operation in world.failed_operations()] == [payments.OPEN]
+
+    @pytest.mark.parametrize("withdrawn", [False, True])
+    def test_a_page_that_staff_discards_before_it_is_open_holds_up_no_order(
+        self, till: Till, world: World, shop: Shop, withdrawn: bool
+    ) -> None:
+        """SUB-3: it can be paid anew or expires; one that its customer had withdrawn by then has ended."""
+        alice = world.customer()
+        order = shop.order(alice)
+        till.bank.control("mischief", kind="fail", path="/v1/", times=2, value=503)
+        payment = till.start(order, alice)
+        if withdrawn:
+            payments.cancel_order(order, actor=alice.actor, now=world.now)
+        opening = Operation.objects.get(kind=payments.OPEN)
+        assert (payment.state, opening.state) == (PaymentState.NEW, "due")
+        repairs.discard(opening.pk, reason="the provider is down", actor=world.staff("billing"), now=world.now)
+        payment.refresh_from_db()
+        order.refresh_from_db()
+        if withdrawn:
+            assert (payment.state, order.state) == (PaymentState.CANCELLED, OrderState.CANCELLED)
+            return
+        assert (payment.state, order.state) == (PaymentState.FAILED, OrderState.AWAITING_PAYMENT)
+        world.advance(minutes=1)
+        till.bank.store.set("mischief", [])
+        till.pay(till.start(order, alice, key="again"))
+        till.deliver()
+        world.work()
+        order.refresh_from_db()
+        assert order.state == OrderState.PAID

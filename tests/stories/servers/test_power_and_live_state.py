@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from panel.console import repairs
 from panel.core import live
 from panel.core.errors import RuleViolation
-from servers import actions, power, providers
+from panel.core.models import Event
+from servers import actions, power, providers, provisioning
 from servers.models import Discrepancy, Server, ServerAction
 from servers.providers.simulated.control import Control
 from servers.rules import Power, Verb
@@ -165,3 +167,33 @@ def test_an_operation_that_gives_up_says_so_on_the_page(cloud: Control) -> None:
     assert Server.objects.get(pk=server.pk).state == "running"
     assert server.actions.get(verb="stop").state == ServerAction.State.FAILED
     assert [op.kind for op in world.failed_operations()] == ["servers.stop"]
+
+
+def test_what_staff_discards_before_it_was_done_ends_too_and_lets_others_begin(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+    asked = power.request(server, Verb.STOP, actor=alice.actor, now=world.now)
+    assert asked.operation is not None
+    repairs.discard(asked.operation.pk, reason="asked by mistake", actor=world.staff("infrastructure"), now=world.now)
+    asked.refresh_from_db()
+    assert (asked.state, asked.finished_at) == (ServerAction.State.FAILED, world.now)
+    assert Event.objects.filter(kind="servers.server.stop_failed").count() == 1
+    power.request(server, Verb.REBOOT, actor=alice.actor, now=world.now)
+    world.work()
+    assert cloud.calls("reboot") == ["ok"]
+    assert cloud.calls("stop") == []
+
+
+def test_discarded_after_its_server_has_gone_it_changes_nothing_there(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+    asked = power.request(server, Verb.STOP, actor=alice.actor, now=world.now)
+    assert asked.operation is not None
+    provisioning.terminate(server, because="the end", now=world.now)
+    world.work(kinds=["servers.destroy"])
+    repairs.discard(asked.operation.pk, reason="gone", actor=world.staff("infrastructure"), now=world.now)
+    asked.refresh_from_db()
+    assert asked.state == ServerAction.State.CANCELLED
+    assert not Event.objects.filter(kind="servers.server.stop_failed").exists()
