@@ -12,7 +12,7 @@ from invoicing import platforms
 from invoicing.journal import tell
 from invoicing.models import EReport, Invoice, Transmission, TransmissionStatus
 from invoicing.platforms import Flow, Status
-from invoicing.taxing import channel_rules, declared, platform_rules
+from invoicing.taxing import channel_rules, declared, platform_rules, turned_down
 from panel.core import bulk, due, events, files, operations
 from panel.core.actors import SYSTEM
 from panel.core.errors import NotYet, ProviderError
@@ -115,6 +115,8 @@ def _go(row: Transmission | EReport, state: str, reason: str, *, now: datetime) 
     row.reason = reason[:500] if state in platform_rules.FINAL else row.reason
     row.ended_at = now if state in platform_rules.FINAL else None
     row.save(update_fields=["reason", "ended_at"])
+    if state in turned_down.STATES:
+        turned_down.wait(row, now=now)
     if isinstance(row, Transmission):
         data = {"invoice": row.invoice.number, "reason": row.reason}
         tell(f"transmission.{state}", row, now=now, actor=SYSTEM, rule="INV-10", data=data)
@@ -210,7 +212,7 @@ class TellCollected(operations.Handler):
         row = Transmission.objects.select_related("invoice").get(pk=op.payload["transmission"])
         if row.state == platform_rules.WAITING or not row.ref:
             raise NotYet(60, "the invoice is not handed in yet")
-        if row.state in (platform_rules.REJECTED, platform_rules.REFUSED):
+        if row.state in turned_down.STATES:
             return {"told": False}
         if not (by_rate := declared.paid_by_rate(row.invoice)):
             return {"told": False}

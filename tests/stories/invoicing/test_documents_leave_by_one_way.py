@@ -18,10 +18,11 @@ from invoicing.models import EReport, Invoice, Payment, Posting, Transmission
 from invoicing.paying import disputes
 from invoicing.platforms.simulated import DOWN, LOST_ANSWER, SimulatedPlatform, running
 from invoicing.selling_by_hand import writing_off
-from invoicing.taxing import channel_rules, declared, transmitting
+from invoicing.taxing import channel_rules, declared, transmitting, turned_down
 from panel.accounts.models import Account
+from panel.console import repairs
 from panel.core.actors import SYSTEM
-from panel.core.models import Event
+from panel.core.models import Event, Operation
 from tests.support.owing import collect, transfer
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
@@ -91,6 +92,62 @@ def test_a_refusal_is_told_and_final(world: World, shop: Shop, platform: Simulat
     assert (sent.state, sent.reason) == ("refused", "we ordered another package")
     transmitting.heard(sent.ref or "", [], now=world.now)
     assert only(alice).state == "refused"
+
+
+def asked(world: World) -> list[str]:
+    """What the staff is asked about, as it reads it."""
+    return [op.last_error for op in world.failed_operations() if op.kind == turned_down.Judge.kind]
+
+
+@pytest.mark.parametrize(("code", "who"), [(210, "its buyer refused"), (213, "the platform rejected")])
+def test_what_is_turned_down_waits_for_staff_until_it_is_credited(
+    world: World, shop: Shop, platform: SimulatedPlatform, code: int, who: str
+) -> None:
+    alice = french(world)
+    shop.buy(alice)
+    world.advance(seconds=60)
+    invoice = only(alice).invoice
+    platform.decide(invoice.number, code, "we ordered another package")
+    follow(world)
+    world.work()
+    (said,) = asked(world)
+    assert f"{who} {invoice.number} (we ordered another package): credit it" in said
+    invoices.credit(invoice, [90], reason="A gesture", now=world.now, actor=SYSTEM)
+    follow(world)
+    assert len(asked(world)) == 1, "what is left of it still has to be issued anew"
+    invoices.credit(invoice, None, reason="Another package", now=world.now, actor=SYSTEM)
+    follow(world)
+    assert asked(world) == []
+    assert Operation.objects.get(kind=turned_down.Judge.kind).state == "done"
+
+
+def test_credited_before_it_is_refused_nobody_is_asked(world: World, shop: Shop, platform: SimulatedPlatform) -> None:
+    alice = french(world)
+    shop.buy(alice)
+    world.advance(seconds=60)
+    invoice = only(alice).invoice
+    invoices.credit(invoice, None, reason="By mistake", now=world.now, actor=SYSTEM)
+    platform.decide(invoice.number, 210)
+    follow(world)
+    world.work()
+    assert (only(alice).state, asked(world)) == ("refused", [])
+
+
+def test_a_rejected_report_waits_until_staff_says_how_it_was_settled(
+    world: World, shop: Shop, platform: SimulatedPlatform
+) -> None:
+    shop.buy(world.customer("Greta", kind="consumer", company=""))
+    world.until(world.now.replace(day=11, hour=2))
+    world.sweep("invoicing.report")
+    follow(world)
+    platform.decide("SALES-2026-03-01", 213, "unknown rate")
+    follow(world)
+    world.work()
+    (op,) = world.failed_operations()
+    assert "the platform rejected SALES-2026-03-01 (unknown rate): settle it with the platform" in op.last_error
+    repairs.discard(op.pk, reason="sent again by hand", actor=world.staff("billing"), now=world.now)
+    follow(world)
+    assert world.failed_operations() == []
 
 
 def test_a_credit_note_goes_the_way_of_its_invoice(world: World, shop: Shop, platform: SimulatedPlatform) -> None:
