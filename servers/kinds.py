@@ -33,6 +33,7 @@ EXTRA_ADDRESS = "vps-address"
 MOST_EXTRA = 8
 BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
 HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+THERE = frozenset({State.RUNNING, State.STOPPED, State.SUSPENDED})
 UNTIL_READ = 600  # seconds
 
 
@@ -179,7 +180,11 @@ class VpsKind:
         creation = server.actions.filter(verb=rules.Verb.CREATE).order_by("pk").first()
         _paid, *steps = wording.creation_steps(creation)
         url = reverse("servers:server_detail", args=[server.reference])
-        return kinds.Progress(url, tuple(steps), server.state in {State.RUNNING, State.STOPPED, State.SUSPENDED})
+        return kinds.Progress(url, tuple(steps), server.state in THERE)
+
+    def delivered(self, asked: Sequence[Subscription]) -> set[int]:
+        servers = Server.objects.filter(subscription__in=[row.pk for row in asked], state__in=THERE)
+        return set(servers.values_list("subscription_id", flat=True))
 
     def describe(self, subscription: Subscription, language: str) -> str:
         """`VPS S - web-1 (198.51.100.7)`."""

@@ -4,7 +4,7 @@ The provider is asked by an operation; what it lists is compared there, and only
 the staff's queue until the next comparison no longer finds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from invoicing.models import (
     MoneyDifference,
     Order,
     OrderState,
+    Pack,
     Payment,
     PaymentState,
     Posting,
@@ -84,43 +85,52 @@ def _booked(since: datetime, until: datetime) -> dict[str, int]:
 
 
 def _documents(since: datetime, until: datetime) -> list[DocumentFact]:
-    rows = list(Invoice.objects.filter(issued_at__range=(since, until)))
+    then = Invoice.objects.filter(issued_at__range=(since, until)).order_by()
     booked: dict[tuple[str, str], int] = {}
     asked = Posting.objects.filter(
-        entry__kind__in=InvoiceKind.values, entry__ref__in=[row.number for row in rows],
-        ledger_account__code=ledger.CUSTOMERS,
-    )  # fmt: skip
+        entry__kind__in=InvoiceKind.values, entry__ref__in=then.values("number"), ledger_account__code=ledger.CUSTOMERS
+    )
     for kind, ref, cents in asked.values_list("entry__kind", "entry__ref", "cents"):
         booked[kind, ref] = booked.get((kind, ref), 0) + cents
     settled = dict(
-        Settlement.objects.filter(invoice__in=rows).exclude(means="credit_note").order_by().values("invoice_id")
-        .annotate(sum=Sum("cents")).values_list("invoice_id", "sum")
+        Settlement.objects.filter(invoice__in=then.values("pk")).exclude(means="credit_note").order_by()
+        .values("invoice_id").annotate(sum=Sum("cents")).values_list("invoice_id", "sum")
     )  # fmt: skip
     return [
         DocumentFact(
-            row.number, row.total_cents * (-1 if row.kind == InvoiceKind.CREDIT_NOTE else 1),
-            booked.get((row.kind, row.number)), row.paid_cents, settled.get(row.pk, 0),
+            number, total * (-1 if kind == InvoiceKind.CREDIT_NOTE else 1), booked.get((kind, number)), paid,
+            settled.get(pk, 0),
         )
-        for row in rows
+        for pk, number, kind, total, paid in then.values_list("pk", "number", "kind", "total_cents", "paid_cents")
     ]  # fmt: skip
 
 
 def _orders(since: datetime, until: datetime) -> list[OrderFact]:
-    """Orders with whether they were paid and whether what they became is there."""
+    """Orders with whether they were paid and whether what they became is there: a service, or a prepaid pack."""
     running = [SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED]
     began: QuerySet[Subscription] = Subscription.objects.filter(order__placed_at__range=(since, until))
-    there = {row.order_id: _delivered(row) for row in began.filter(state__in=running)}
+    there = _delivered(began.filter(state__in=running).only("reference", "order_id", "service_kind"))
+    packs = Pack.objects.filter(order__placed_at__range=(since, until)).values_list("order_id", flat=True)
+    there |= dict.fromkeys(packs, True)
     ended = set(began.exclude(state__in=running).values_list("order_id", flat=True))
-    rows = Order.objects.filter(placed_at__range=(since, until)).exclude(pk__in=ended)
+    rows = Order.objects.filter(placed_at__range=(since, until)).order_by("pk")
     return [
-        OrderFact(row.reference, row.state == OrderState.PAID, there.get(row.pk, False))
-        for row in rows
-        if row.state == OrderState.PAID or row.pk in there
+        OrderFact(reference, state == OrderState.PAID, there.get(pk, False))
+        for pk, reference, state in rows.values_list("pk", "reference", "state")
+        if pk not in ended and (state == OrderState.PAID or pk in there)
     ]
 
 
-def _delivered(row: Subscription) -> bool:
-    return kinds.get(row.service_kind).progress(row).ready
+def _delivered(rows: Iterable[Subscription]) -> dict[int | None, bool]:
+    """Whether the service of each subscription's order is there; each kind is asked once."""
+    by_kind: dict[str, list[Subscription]] = {}
+    for row in rows:
+        by_kind.setdefault(row.service_kind, []).append(row)
+    found: dict[int | None, bool] = {}
+    for name, some in by_kind.items():
+        ready = kinds.get(name).delivered(some)
+        found |= {row.order_id: row.pk in ready for row in some}
+    return found
 
 
 def compare(charges: Sequence[ChargeFact] | None, *, now: datetime) -> list[Difference]:

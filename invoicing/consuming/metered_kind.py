@@ -81,6 +81,9 @@ class MeteredKind:
     def progress(self, subscription: Subscription) -> kinds.Progress:
         return kinds.Progress(reverse("invoicing:subscription_usage", args=[subscription.reference]), (), ready=True)
 
+    def delivered(self, asked: Sequence[Subscription]) -> set[int]:
+        return {row.pk for row in asked}
+
     def describe(self, subscription: Subscription, language: str) -> str:
         named, own = subscription.package.named(language), subscription.settings.get("name", "")
         return f"{named} - {own}" if own else named

@@ -154,6 +154,11 @@ class ServiceKind(Protocol):
         """What the order's page shows while the service is being made, in the reader's language."""
         ...
 
+    def delivered(self, asked: Sequence["Subscription"]) -> set[int]:
+        """The keys of those whose service is there, whether it runs or not (`Progress.ready`); in a number of queries
+        that does not grow with them."""
+        ...
+
     def describe(self, subscription: "Subscription", language: str) -> str:
         """One line for invoices and lists, such as `VPS S - web-1 (198.51.100.7)`."""
         ...

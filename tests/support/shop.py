@@ -100,6 +100,9 @@ class NotedService:
     def progress(self, subscription: Subscription) -> kinds.Progress:
         return kinds.Progress("/servers/", ({"title": "Being made", "state": "running"},))
 
+    def delivered(self, asked: Sequence[Subscription]) -> set[int]:
+        return {row.pk for row in asked if self.progress(row).ready}
+
     def describe(self, subscription: Subscription, language: str) -> str:
         return f"{subscription.package.named(language)} - {subscription.settings['name']}"
 

@@ -4,17 +4,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from invoicing.accounting import ledger, reconciling
-from invoicing.models import Entry, Invoice, MoneyDifference, Order, Payment
+from invoicing.models import Entry, Invoice, MoneyDifference, Order, Pack, Payment
 from invoicing.selling_by_hand import repaying
 from invoicing.subscribing import kinds
 from panel.accounts.models import User
 from panel.console import work
 from panel.core.models import Operation
+from servers.kinds import VpsKind
+from tests.support import relay
 from tests.support.personas import logged_in
+from tests.support.relay import EVER
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
 from tests.support.world import World
@@ -89,6 +93,46 @@ def test_each_fault_is_named_until_it_is_gone(till: Till, world: World, shop: Sh
     Payment.objects.filter(pk=first.pk).update(state="succeeded")
     assert ("charge_not_recorded", first.reference) not in compared(till)
     assert MoneyDifference.objects.filter(resolved_at=world.now).count() == 2
+
+
+def test_a_pack_is_delivered_with_its_payment(till: Till, world: World, shop: Shop) -> None:
+    """It has no subscription; used up, expired or credited it was delivered all the same (OPR-9)."""
+    alice = world.customer()
+    relay.messages(world)
+    relay.pack(500)
+    relay.pack(50, 300)
+    bought = [till.buy(alice, package=code, interval="once").order for code in ("pack-500", "pack-50")]
+    Pack.objects.filter(order=bought[1]).update(closing="expired", closed_at=world.now)
+    world.advance(hours=1)
+    assert [order.state for order in bought if order] == ["paid", "paid"]
+    assert compared(till) == []
+    found = {one.reference: one for one in reconciling.gather(None, since=EVER, until=world.now).orders}
+    assert [found[order.reference].delivered for order in bought if order] == [True, True]
+
+
+def test_what_is_compared_is_read_in_a_fixed_number_of_queries(
+    till: Till, world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many customers; and of a document no more than its amounts."""
+    relay.messages(world)
+    relay.pack(500)
+
+    def grown() -> list[str]:
+        alice = world.customer()
+        till.buy(alice)
+        shop.buy(alice, "sms")
+        shop.buy_pack(alice, "pack-500")
+        world.advance(hours=2)
+        with monkeypatch.context() as real, CaptureQueriesContext(connection) as asked:
+            real.setitem(kinds._kinds, "vps", VpsKind())
+            reconciling.gather([], since=EVER, until=world.now)
+        return [one["sql"] for one in asked.captured_queries]
+
+    few = grown()
+    for _ in range(3):
+        many = grown()
+    assert len(many) == len(few)
+    assert not any('"document"' in sql or '"quotation"' in sql for sql in many)
 
 
 def test_what_is_just_being_paid_is_no_difference(till: Till, world: World) -> None:
