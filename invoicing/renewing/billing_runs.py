@@ -116,7 +116,7 @@ SETTLED = ["state", "error", "invoices", "invoice", "taxes", "net_cents", "vat_c
 
 
 def _errors(report: SweepReport) -> dict[int, str]:
-    """What a report says of each subscription."""
+    """What a report of `billing.renew` says of each subscription."""
     said: dict[int, list[str]] = {}
     for line in report.failed:
         pk, _sep, error = line.partition(": ")
@@ -216,7 +216,7 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
         key = f"clock:{paris_date(now)}"
         run, _new = BillingRun.objects.get_or_create(key=key, defaults={"as_of": now, "created_at": now})
         _expect(run, now)
-    report = billing.run(now)
+    report, late = billing.renew(now), billing.mark_overdue(now)
     if run is not None:
         failed = _errors(report)
         open_items = run.items.exclude(state__in=[ItemState.BILLED, ItemState.EMPTY])
@@ -224,6 +224,8 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
         close(run, now=now)
         known = set(run.items.filter(state=ItemState.FAILED).values_list("subscription_id", flat=True))
         report.failed += [f"{pk}: {NOT_BILLED}" for pk in sorted(known - failed.keys())]
+    report.done += late.done
+    report.failed += [f"invoice {line}" for line in late.failed]  # the others are keys of subscriptions
     _made_good(now)
     return report
 

@@ -8,6 +8,7 @@ import pytest
 from invoicing.models import BillingRun, BillingRunItem, Invoice, NumberSeries, Subscription
 from invoicing.renewing import billing, billing_runs, run_selectors
 from panel.console import work
+from panel.core.due import SweepReport
 from panel.core.models import Event, Operation
 from tests.support.personas import logged_in, staff
 from tests.support.shop import Shop
@@ -108,6 +109,21 @@ def test_what_fails_is_told_one_by_one_and_waits_for_staff_until_it_is_good(
     run.refresh_from_db()
     assert (run.state, run.billed, run.failed) == ("done", 3, 0)
     assert next(one for one in work.queues(clerk, now=world.now) if one.icon == "invoice").total == 0
+
+
+def test_an_overdue_mark_that_fails_is_no_failure_of_a_subscription(
+    world: World, three: list[Subscription], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """INV-14: the key of an invoice is read as no subscription's."""
+    told = SweepReport(done=2, failed=[f"{three[1].pk}: RuntimeError: it cannot be marked"])
+    monkeypatch.setattr(billing, "mark_overdue", lambda now, *, dry_run=False: told)
+    world.now = paris("2026-02-28 00:05")
+    report = billing_runs.by_clock(world.now)
+    run = BillingRun.objects.get()
+    assert (run.state, run.billed, run.failed) == ("done", 3, 0)
+    assert not Event.objects.filter(kind="invoicing.billing_run.short").exists()
+    assert report.failed == [f"invoice {three[1].pk}: RuntimeError: it cannot be marked"]
+    assert report.done >= 2
 
 
 def test_a_green_log_with_nothing_done_is_a_failure(
