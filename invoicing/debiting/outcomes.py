@@ -19,6 +19,7 @@ from invoicing.debiting.pain002 import REJECTED, Report
 from invoicing.journal import tell
 from invoicing.models import (
     BankReceipt,
+    BatchState,
     Debit,
     DebitBatch,
     DebitState,
@@ -37,11 +38,13 @@ from panel.core.models import Operation
 from panel.core.states import move
 
 UNKNOWN, DIFFERS, OUR_FAULT, SAID_ONLY = "unknown", "differs", "our_fault", "said_only"
+NOT_WITH_THE_BANK = "not_with_the_bank"
 SENTENCES = {
     UNKNOWN: "the bank's file names a debit that is none of ours: find out what it is",
     DIFFERS: "the bank's file names a debit of ours with another amount: compare it with the bank",
     OUR_FAULT: "a debit was refused for a reason that is not the customer's: mend it, then collect it again",
     batches.RECALL: "the bank has a debit that may no longer be collected: have it recalled, or give the money back",
+    NOT_WITH_THE_BANK: "the bank refuses debits of a file that was discarded, so it had the file: ask what it collects",
     SAID_ONLY: "the bank says that a debit was refused which it had credited: wait for its statement, or ask it",
 }
 
@@ -129,8 +132,11 @@ def _with_the_bank(debit: Debit, *, actor: Actor, now: datetime) -> None:
 
 
 @transaction.atomic
-def refused(reference: str, code: str, *, cents: int | None, because: str, actor: Actor, now: datetime) -> bool:
-    """The bank never collected it (pain.002); `because` names the message. Whether that was news."""
+def refused(
+    reference: str, code: str, *, cents: int | None, because: str, actor: Actor, now: datetime, discarded: bool = False
+) -> bool:
+    """The bank never collected it (pain.002); `because` names the message, which is about a file that we `discarded`.
+    Whether that was news."""
     rows = _lock(payment__reference=reference)
     if not rows:
         return _judge(UNKNOWN, f"{because}:{reference}", now=now)
@@ -139,7 +145,9 @@ def refused(reference: str, code: str, *, cents: int | None, because: str, actor
         return _judge(DIFFERS, f"{because}:{reference}", debit=debit, now=now)
     if debit.state == DebitState.COLLECTED:
         return _judge(SAID_ONLY, f"{because}:{reference}", debit=debit, now=now)
-    if debit.state not in debit_rules.UNDER_WAY:
+    if discarded or debit.state in (DebitState.ANNOUNCED, DebitState.WITHDRAWN):
+        return _judge(NOT_WITH_THE_BANK, f"{because}:{reference}", debit=debit, now=now)
+    if debit.state not in debit_rules.UNDER_WAY:  # known already: refused or given back
         return False
     _ended(debit, DebitState.REFUSED, code, proof=because, actor=actor, now=now)
     return True
@@ -192,15 +200,17 @@ def report(told: Report, *, because: str, actor: Actor, now: datetime) -> int:
     """Carry out a status report of the bank (pain.002); how many debits it ended. That the bank accepted a file, or a
     debit, is no money: nothing follows from it."""
     new = 0
+    discarded = DebitBatch.objects.filter(reference=told.message, state=BatchState.CANCELLED).exists()
+    about: dict[str, Any] = {"because": because, "discarded": discarded, "actor": actor, "now": now}
     for one in told.statuses:
         if one.status == REJECTED:
-            new += refused(one.end_to_end, one.code, cents=one.cents, because=because, actor=actor, now=now)
+            new += refused(one.end_to_end, one.code, cents=one.cents, **about)
     for name, code in told.refused_groups:
         references = _of_whole(told.message, name)
         if not references:
-            _judge(UNKNOWN, f"{because}:{name or told.message}", now=now)
+            _judge(NOT_WITH_THE_BANK if discarded else UNKNOWN, f"{because}:{name or told.message}", now=now)
         for reference in references:
-            new += refused(reference, code, cents=None, because=because, actor=actor, now=now)
+            new += refused(reference, code, cents=None, **about)
     return new
 
 
