@@ -246,7 +246,13 @@ def is_overdue(due_on: date, today: date) -> bool:
 
 
 def refusal_to_order(
-    *, mail_confirmed: bool, account_open: bool, restricted: bool, overdue_invoices: int, deliverable: bool
+    *,
+    mail_confirmed: bool,
+    account_open: bool,
+    restricted: bool,
+    overdue_invoices: int,
+    taken_back: bool,
+    deliverable: bool,
 ) -> str | None:
     """ACC-2, SUB-4: the code of the reason why an order is refused, or None."""
     if not mail_confirmed:
@@ -257,6 +263,8 @@ def refusal_to_order(
         return "account_closed"
     if overdue_invoices:
         return "unpaid_invoice"
+    if taken_back:
+        return "taken_back"
     if not deliverable:
         return "unavailable"
     return None

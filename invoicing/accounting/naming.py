@@ -27,6 +27,8 @@ def _about(kind: str, ref: str) -> Key | None:
     first, _colon, rest = ref.partition(":")
     if kind == "to_funds":  # named after what it came with: "manual_payment:12", "payment:PAY-7KQ2", "dp_1"
         return _about(first, rest) if rest else (DISPUTE, ref)
+    if kind == "dispute_funds":  # "dp_1", and "dp_1:2" where funds that came later settled it
+        return DISPUTE, first
     if kind not in _KEYED:
         return None
     return _KEYED[kind], ref.removeprefix("write-off:")

@@ -10,11 +10,9 @@ from django.db.models import F, QuerySet, Sum
 
 from invoicing.accounting import ledger
 from invoicing.accounting.reconciling_rules import FUNDS_DIFFER, RECEIVABLES_DIFFER, Difference, uneven
+from invoicing.funding import taken_back
 from invoicing.models import (
-    Dispute,
-    DisputeState,
     FundsCredit,
-    FundsDebit,
     Invoice,
     InvoiceState,
     Payment,
@@ -40,7 +38,7 @@ def differences() -> list[Difference]:
 def of(account_id: int) -> list[Difference]:
     """What differs for one account while nothing of its money moves."""
     account = settlement.lock_account(account_id)
-    owed = _sums(_due(account_id)).get(account_id, 0) + _taken_back(account_id) - _waiting(account_id)
+    owed = _sums(_due(account_id)).get(account_id, 0) + taken_back.owed(account) - _waiting(account_id)
     held = _sums(_held(account_id)).get(account_id, 0)
     booked = sum(ledger.balance(code, account) for code in OWED)
     pairs = ((RECEIVABLES_DIFFER, owed, booked), (FUNDS_DIFFER, held, -ledger.balance(ledger.FUNDS, account)))
@@ -90,24 +88,5 @@ def _given_back(payment: Payment) -> Cents:
     """What of a payment that settled nothing was sent back, or taken back by the bank."""
     sent = [str(pk) for pk in payment.refunds.exclude(state="failed").values_list("pk", flat=True)]
     off = Posting.objects.filter(entry__kind="refund", entry__ref__in=sent, ledger_account__code=ledger.CUSTOMERS)
-    return _sum(off, "cents") + sum(_loose(one) for one in _disputes().filter(payment=payment))
-
-
-def _taken_back(account_id: int) -> Cents:
-    """What banks took back of used payments, beyond the invoices opened again for it and the funds that held it."""
-    rows = _disputes().filter(account=account_id).select_related("payment")
-    return sum(_loose(one) for one in rows if _used(one.payment))
-
-
-def _disputes() -> QuerySet[Dispute]:
-    return Dispute.objects.exclude(state=DisputeState.WON)
-
-
-def _loose(dispute: Dispute) -> Cents:
-    reopened = Settlement.objects.filter(entry__kind="dispute", entry__ref=dispute.provider_ref)
-    taken = FundsDebit.objects.filter(entry__kind="dispute_funds", entry__ref=dispute.provider_ref)
-    return dispute.returned_cents + _sum(reopened, "cents") - _sum(taken, "cents")
-
-
-def _sum(rows: QuerySet[Settlement] | QuerySet[FundsDebit] | QuerySet[Posting], column: str) -> Cents:
-    return int(rows.aggregate(sum=Sum(column))["sum"] or 0)
+    taken = taken_back.with_left().filter(payment=payment).values_list("left", flat=True)
+    return int((off.aggregate(sum=Sum("cents"))["sum"] or 0) + sum(taken))

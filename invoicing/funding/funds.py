@@ -9,7 +9,7 @@ from datetime import datetime
 
 from invoicing.accounting import ledger
 from invoicing.accounting.ledger import Leg
-from invoicing.funding import funds_rules
+from invoicing.funding import funds_rules, taken_back
 from invoicing.models import Entry, FundsCredit, FundsDebit
 from panel.accounts.models import Account
 from panel.core.money import Cents
@@ -25,13 +25,23 @@ def balance(account: Account) -> Cents:
 
 
 def put_in(account: Account, cents: Cents, *, source: str, kind: str, ref: str, now: datetime) -> Entry:
-    """Credit `cents` to the funds from the ledger account `source`, once per (kind, ref)."""
+    """Credit `cents` to the funds from the ledger account `source`, once per (kind, ref). What a bank took back of
+    spent funds is settled by it first."""
     legs = [ledger.debit(source, cents), ledger.credit(ledger.FUNDS, cents)]
     entry = _booked(kind, ref, legs, account, now=now)
     FundsCredit.objects.get_or_create(
         entry=entry, defaults={"account": account, "cents": cents, "left_cents": cents, "at": now}
     )
+    _settle(account, now=now)
     return entry
+
+
+def _settle(account: Account, *, now: datetime) -> None:
+    for one in taken_back.outstanding().filter(account=account):
+        if cents := min(one.left, balance(account)):
+            kind, ref = taken_back.FROM_FUNDS, one.provider_ref
+            known = Entry.objects.filter(kind=kind, ref__startswith=f"{ref}:").count()
+            take_out(account, cents, to=ledger.CUSTOMERS, kind=kind, ref=f"{ref}:{known + 1}", now=now)
 
 
 def take_out(account: Account, cents: Cents, *, to: str, kind: str, ref: str, now: datetime) -> Entry:

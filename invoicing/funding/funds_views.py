@@ -1,5 +1,7 @@
 """The customer's pages of funds (INV-6): what is there, adding to it, its movements, a receipt, spending it by hand."""
 
+from decimal import Decimal
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,7 +14,7 @@ from invoicing import actions, selectors
 from invoicing.billing_views import with_page
 from invoicing.debiting import instead
 from invoicing.forms import TopUpForm
-from invoicing.funding import funds, topping_up
+from invoicing.funding import funds, taken_back, topping_up
 from invoicing.models import Order, TopUp
 from invoicing.paying import payments
 from panel.accounts import selectors as people
@@ -44,8 +46,12 @@ def funds_page(request: HttpRequest) -> HttpResponse:
         else:
             page = reverse("invoicing:top_up", args=[payment.top_up.reference if payment.top_up else ""])
             return redirect(page if method else f"{page}?go=1")
+    owed = taken_back.owed(account)
+    if owed:
+        form.initial["amount"] = Decimal(min(max(owed, bounds.smallest), bounds.largest)).scaleb(-2)
     movements = Paginator(selectors.funds_movements(actor), PAGE).get_page(request.GET.get("page"))
-    context = {"form": form, "page": movements, "balance": funds.balance(account), "topic": f"account:{account.pk}"}
+    context = {"form": form, "page": movements, "balance": funds.balance(account), "topic": f"account:{account.pk}",
+               "owed": owed}  # fmt: skip
     return render(request, "invoicing/funds.html", context, status=422 if form.errors else 200)
 
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from invoicing import gateways
 from invoicing.accounting import ledger
 from invoicing.documents import texts
-from invoicing.funding import funds
+from invoicing.funding import funds, taken_back
 from invoicing.journal import tell
-from invoicing.models import Dispute, DisputeState, FundsDebit, Invoice, Payment, PaymentState
+from invoicing.models import Dispute, DisputeState, Invoice, Payment, PaymentState
 from invoicing.paying import payment_rules, rejections, settlement
 from panel.accounts.models import Account
 from panel.core import mail, operations
@@ -79,17 +79,19 @@ def _opened(payment: Payment, account: Account, said: Mapping[str, Any], *, now:
         settlement.reopen(invoice, owed, entry=entry, now=now)
     from_funds = min(returned - owed, funds.balance(account))
     if from_funds:
-        funds.take_out(
-            account, from_funds, to=ledger.CUSTOMERS, kind="dispute_funds", ref=dispute.provider_ref, now=now
-        )
+        kind = taken_back.FROM_FUNDS
+        funds.take_out(account, from_funds, to=ledger.CUSTOMERS, kind=kind, ref=dispute.provider_ref, now=now)
     tell("dispute.opened", dispute, now=now, actor=SYSTEM, rule="INV-11",
          data={"payment": payment.reference, "amount_cents": cents})  # fmt: skip
     if invoice is not None and owed:
         _write(account, invoice, payment, owed, reason=dispute.reason, now=now)
+    elif left := taken_back.outstanding().filter(pk=dispute.pk).values_list("left", flat=True).first():
+        _write_of_funds(account, payment, dispute, left, now=now)
     return dispute
 
 
 def _ended(dispute: Dispute, payment: Payment, account: Account, state: str, *, now: datetime) -> None:
+    owed: Cents = taken_back.with_left().values_list("left", flat=True).get(pk=dispute.pk)
     move(dispute, state, payment_rules.DISPUTE_TRANSITIONS)
     Dispute.objects.filter(pk=dispute.pk).update(ended_at=now)
     if state == DisputeState.WON:
@@ -100,12 +102,11 @@ def _ended(dispute: Dispute, payment: Payment, account: Account, state: str, *, 
                 ledger.credit(ledger.CUSTOMERS, dispute.returned_cents)]  # fmt: skip
         entry = ledger.post("dispute_won", dispute.provider_ref, legs, now=now, account=account)
         invoice = _invoice(payment)
-        if invoice is not None and entry is not None and dispute.returned_cents:
-            means = settlement.means_of(payment)
-            settlement.pay(invoice.pk, dispute.returned_cents, means=means, entry=entry, now=now)
+        back = dispute.returned_cents - owed  # what nobody had made good is simply owed no more
+        if invoice is not None and entry is not None and back:
+            settlement.pay(invoice.pk, back, means=settlement.means_of(payment), entry=entry, now=now)
             settlement.was_paid_all_along(invoice)
-        taken = FundsDebit.objects.filter(entry__kind="dispute_funds", entry__ref=dispute.provider_ref)
-        if invoice is None and (back := sum(taken.values_list("cents", flat=True))):
+        elif invoice is None and back:
             settlement.to_funds(account, back, ref=dispute.provider_ref, now=now)
     tell(f"dispute.{state}", dispute, now=now, actor=SYSTEM, rule="INV-11",
          data={"payment": payment.reference, "amount_cents": dispute.amount_cents})  # fmt: skip
@@ -128,6 +129,17 @@ def _write(account: Account, invoice: Invoice, payment: Payment, cents: Cents, *
         key=f"returned:{payment.reference}:{payment.disputed_cents}",
         context={"name": account.name, "invoice": invoice.number, "amount": texts.money(language, cents),
                  "reason": why},
+    )  # fmt: skip
+
+
+def _write_of_funds(account: Account, payment: Payment, dispute: Dispute, cents: Cents, *, now: datetime) -> None:
+    """`cents` of a top-up were spent before the bank took it back."""
+    language = texts.language_of(account.language)
+    mail.send(
+        "funds_taken_back", to=account.billing_email, lang=language, now=now, account_id=account.pk, subject=payment,
+        key=f"funds-taken-back:{dispute.provider_ref}",
+        context={"name": account.name, "payment": payment.reference,
+                 "amount": texts.money(language, dispute.amount_cents), "owed": texts.money(language, cents)},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from invoicing import actions, selectors
 from invoicing.forms import GiveBackForm
-from invoicing.funding import funds, topping_up
+from invoicing.funding import funds, taken_back, topping_up
 from invoicing.models import Entry, Payment
 from invoicing.paying import disputes
 from panel.core import clock, web
@@ -44,6 +44,8 @@ def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
     entries = Entry.objects.none()
     for kind, ref in booked:
         entries = entries | Entry.objects.filter(kind=kind, ref=ref)
+    for one in payment.disputes.all():
+        entries = entries | Entry.objects.filter(kind=taken_back.FROM_FUNDS, ref__startswith=f"{one.provider_ref}:")
     context = {
         "payment": payment, "refunds": refunds, "disputes": payment.disputes.all(),
         "messages_kept": payment.webhook_events.all()[:50],

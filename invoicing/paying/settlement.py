@@ -7,7 +7,7 @@ from django.db import transaction
 from invoicing import rules
 from invoicing.accounting import ledger
 from invoicing.chasing import pausing, relieving
-from invoicing.funding import funds
+from invoicing.funding import funds, taken_back
 from invoicing.journal import tell
 from invoicing.models import Entry, FundsCredit, Invoice, InvoiceKind, InvoiceState, Payment, Settlement
 from invoicing.paying import payment_rules
@@ -170,6 +170,6 @@ def _update_state(invoice: Invoice, *, now: datetime, actor: Actor) -> None:
 
 
 def owed(account: Account) -> Cents:
-    """What the customer owes on issued invoices."""
+    """What the customer owes on issued invoices, and of funds that a bank took back."""
     rows = Invoice.objects.filter(account=account, state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE])
-    return sum(invoice.due_cents for invoice in rows)
+    return sum(invoice.due_cents for invoice in rows) + taken_back.owed(account)

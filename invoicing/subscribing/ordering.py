@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from invoicing import rules
 from invoicing.consuming import packs
 from invoicing.documents import PRO_FORMA, InvoiceDocument, sale_words, texts
+from invoicing.funding import taken_back
 from invoicing.issuing import drafting, invoices, parties
 from invoicing.issuing.drafting import Content, Paid
 from invoicing.issuing.invoices import Billed
@@ -59,6 +60,9 @@ REFUSALS = {
     "account_closed": ("SUB-4", gettext_lazy("This account is closed.")),
     "restricted": ("SUB-4", gettext_lazy("Your account is restricted at the moment: nothing new can be ordered.")),
     "unpaid_invoice": ("SUB-4", gettext_lazy("An invoice is overdue. Please pay it first, then order again.")),
+    "taken_back": ("SUB-4", gettext_lazy(
+        "Your bank took back funds that you had spent. Please add funds to settle that first, then order again."
+    )),
     "unavailable": ("SUB-4", gettext_lazy("This service is not available at the moment.")),
 }  # fmt: skip
 EXPIRED, REFUSED, WITHDRAWN, DECLINED = "expired", "refused", "withdrawn", "declined"
@@ -194,6 +198,7 @@ def refusal(account: Account, actor: Actor, *, deliverable: bool = True) -> tupl
         account_open=account.state == Account.State.OPEN,
         restricted=restrictions.blocking(account.pk, "order") is not None,
         overdue_invoices=Invoice.objects.filter(account=account, state=InvoiceState.OVERDUE).count(),
+        taken_back=taken_back.owed(account) > 0,
         deliverable=deliverable,
     )
     return None if code is None else (code, str(REFUSALS[code][1]))

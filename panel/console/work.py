@@ -16,6 +16,7 @@ from invoicing import actions as invoicing_actions
 from invoicing.accounting import reconciling
 from invoicing.banking import bank_files
 from invoicing.debiting import debit_selectors
+from invoicing.funding import taken_back
 from invoicing.models import (
     BillingRun,
     Contest,
@@ -89,6 +90,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (invoicing_actions.MAKE_DEBITS.permits(actor), _silent_debits),
         (invoicing_actions.STAFF_LEDGER.permits(actor), _differences),
         (actions.MAIL.permits(actor), _lost_mail),
+        (actor.has_role("billing"), _taken_back),
         (actor.has_role("billing"), _short_runs),
         (actor.has_role("support"), _unconfirmed),
     ]
@@ -328,6 +330,19 @@ def _silent_debits(now: datetime) -> Queue:
         ),
         title=_("Direct debits without the bank's word"), icon="hourglass", url=reverse("invoicing_staff:bank_list"),
         tone="bad",
+    )  # fmt: skip
+
+
+def _taken_back(now: datetime) -> Queue:
+    """Funds that were spent before a bank took them back: owed, and on no invoice (INV-11)."""
+    return _queue(
+        taken_back.outstanding().select_related("account", "payment"),
+        lambda row: Row(
+            str(row.account), reverse("invoicing_staff:payment_detail", args=[row.payment.reference]),
+            f"{format_eur(row.left, get_language() or 'en')} \u00b7 {row.payment.reference}", since=row.opened_at,
+        ),
+        title=_("Spent funds that a bank took back"), icon="wallet",
+        url=reverse("invoicing_staff:payment_list") + "?state=disputed", tone="bad",
     )  # fmt: skip
 
 

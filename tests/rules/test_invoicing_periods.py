@@ -139,12 +139,14 @@ def test_states_only_move_along_the_table() -> None:
         ({"restricted": True}, "restricted"),
         ({"account_open": False}, "account_closed"),
         ({"overdue_invoices": 1}, "unpaid_invoice"),
+        ({"taken_back": True}, "taken_back"),
         ({"deliverable": False}, "unavailable"),
     ],
 )
 def test_why_an_order_is_refused(facts: dict[str, object], code: str | None) -> None:
     """ACC-2, SUB-4."""
     usual: dict[str, object] = {
-        "mail_confirmed": True, "account_open": True, "restricted": False, "overdue_invoices": 0, "deliverable": True,
+        "mail_confirmed": True, "account_open": True, "restricted": False, "overdue_invoices": 0, "taken_back": False,
+        "deliverable": True,
     }  # fmt: skip
     assert rules.refusal_to_order(**{**usual, **facts}) == code  # type: ignore[arg-type]

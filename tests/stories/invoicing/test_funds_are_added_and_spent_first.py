@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from invoicing.accounting import ledger
-from invoicing.funding import funds, topping_up
+from invoicing.accounting import ledger, receivables
+from invoicing.funding import funds, taken_back, topping_up
 from invoicing.issuing import invoices
 from invoicing.models import FundsCredit, FundsDebit, Invoice, Payment, PaymentMethod, Settlement, TopUp
-from invoicing.paying import payments, reconcile_payments, refunds, webhooks
+from invoicing.paying import payments, reconcile_payments, refunds, settlement, webhooks
+from invoicing.selling_by_hand import manual_sales
 from panel.accounts import tokens
 from panel.accounts.models import Membership
+from panel.console import work
 from panel.core import operations
+from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
+from panel.core.money import format_eur
 from tests.support import bank as person
+from tests.support.personas import logged_in
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
 from tests.support.world import Customer, World
@@ -47,6 +52,74 @@ def add(till: Till, world: World, alice: Customer, cents: int, key: str = "form-
     world.work()
     payment.refresh_from_db()
     return payment
+
+
+class TestTakenBackAfterItWasSpent:
+    """INV-11: the bank takes a top-up back when most of it has paid for something."""
+
+    def spent(self, till: Till, world: World, shop: Shop) -> tuple[Customer, Payment, str]:
+        """EUR 50.00 added, an order paid from it, all of it disputed: the customer, the payment, the dispute."""
+        alice = world.customer()
+        payment = add(till, world, alice, 5_000)
+        topping_up.pay_order(shop.order(alice), actor=alice.actor, now=world.now)
+        made = till.bank.control("dispute", payment=payment.provider_ref)
+        self.tell(till, world)
+        return alice, payment, made["dispute"]
+
+    def tell(self, till: Till, world: World) -> None:
+        till.deliver()
+        world.work()
+
+    def test_staff_and_customer_see_what_is_owed(
+        self, till: Till, world: World, shop: Shop, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.CLAUSE_REQUIRE_STAFF_MFA = False
+        monkeypatch.setattr("panel.core.clock.now", lambda: world.now)
+        alice, payment, _dispute = self.spent(till, world, shop)
+        cents = Invoice.objects.get().total_cents
+        assert (funds.balance(alice.account), taken_back.owed(alice.account)) == (0, cents)
+        assert settlement.owed(alice.account) == cents
+        (queue,) = [one for one in work.queues(world.staff("billing"), now=world.now) if "took back" in one.title]
+        (row,) = queue.rows
+        assert (row.title, row.note) == (str(alice.account), f"{format_eur(cents, 'en')} \u00b7 {payment.reference}")
+        assert row.url == f"/ops/payments/{payment.reference}/"
+        with pytest.raises(RuleViolation, match="took back funds"):
+            shop.order(alice)
+        page = logged_in(alice.user).get("/billing/funds/").content.decode()
+        assert "Your bank took back funds that you had spent" in page
+        (mail,) = world.mails("funds_taken_back", alice.account)
+        assert payment.reference in mail.content.body
+        assert receivables.of(alice.account.pk) == []
+
+    def test_the_next_funds_settle_it_first(self, till: Till, world: World, shop: Shop) -> None:
+        alice, _payment, _dispute = self.spent(till, world, shop)
+        cents = Invoice.objects.get().total_cents
+        add(till, world, alice, 1_000, "again")
+        assert (funds.balance(alice.account), taken_back.owed(alice.account)) == (1_000 - cents, 0)
+        assert ledger.balance(ledger.CUSTOMERS, alice.account) == 0
+        assert "Settled with it" in world.mails("funds_credited", alice.account)[-1].content.body
+        assert not next(one for one in work.queues(world.staff("billing"), now=world.now) if "took" in one.title).total
+        assert shop.order(alice).total_cents == cents
+        assert receivables.of(alice.account.pk) == []
+        till.booked()
+
+    @pytest.mark.parametrize("added", [0, 100, 1_000])
+    def test_a_dispute_that_is_won_gives_back_what_was_made_good(
+        self, till: Till, world: World, shop: Shop, added: int
+    ) -> None:
+        alice, _payment, dispute = self.spent(till, world, shop)
+        if added:
+            manual_sales.record_payment(
+                alice.account, added, means="transfer", reference="T-1", received_on=paris_date(world.now),
+                invoice=None, actor=world.staff("billing"), now=world.now,
+            )  # fmt: skip
+        till.bank.control("dispute", close=dispute, won=True)
+        self.tell(till, world)
+        assert taken_back.owed(alice.account) == 0
+        assert funds.balance(alice.account) == 5_000 + added - Invoice.objects.get().total_cents
+        assert ledger.balance(ledger.CUSTOMERS, alice.account) == 0
+        assert receivables.of(alice.account.pk) == []
+        till.booked()
 
 
 class TestToppingUp:

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from invoicing.accounting import ledger
-from invoicing.funding import funds
+from invoicing.accounting import ledger, receivables
+from invoicing.funding import funds, taken_back, topping_up
 from invoicing.gateways.fake.webhooks import sign
 from invoicing.models import (
     Dispute,
@@ -34,10 +34,11 @@ from invoicing.models import (
     WebhookEvent,
 )
 from invoicing.paying import webhooks
-from invoicing.selling_by_hand import repaying
+from invoicing.selling_by_hand import manual_sales, repaying
 from panel.accounts import tokens
 from panel.accounts.models import Membership
 from panel.core import clock
+from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
 from tests.support.shop import Shop
 from tests.support.till import SECRET, Till, open_till
@@ -211,3 +212,61 @@ def test_no_more_goes_back_than_came_in(till: Till, world: World, moves: list[tu
             assert funds.balance(payment.account) >= 0
             invoice.refresh_from_db()
             assert invoice.due_cents == ledger.balance(ledger.CUSTOMERS, invoice.account)
+
+
+# --- 11: funds that were spent before a bank takes them back ----------------------------------------------------------
+SPENT = st.lists(
+    st.tuples(st.sampled_from(["add", "transfer", "spend", "dispute", "dispute", "won"]), st.integers(100, 3_000)),
+    min_size=2, max_size=8,
+)  # fmt: skip
+
+
+@some
+@given(SPENT)
+@example([("spend", 1), ("dispute", 3_000), ("transfer", 150), ("add", 1_000), ("won", 1)])
+@example([("spend", 1), ("dispute", 2_000), ("dispute", 1_000), ("won", 1), ("transfer", 100), ("won", 1)])
+def test_what_is_owed_of_spent_funds_is_what_the_books_say(
+    till: Till, world: World, shop: Shop, moves: list[tuple[str, int]]
+) -> None:
+    with undone():
+        till.bank.control("reset")
+        till.bank.control("deliveries", paused=True)
+        alice, staff, open_ones = world.customer(), world.staff("billing"), []  # type: ignore[var-annotated]
+
+        def add(cents: int, key: str) -> Payment:
+            payment = topping_up.begin(
+                alice.account, cents, key=key, actor=alice.actor, now=world.now, return_url="http://testserver/"
+            )
+            world.work()
+            payment.refresh_from_db()
+            till.pay(payment)
+            till.deliver()
+            world.work()
+            payment.refresh_from_db()
+            return payment
+
+        first = add(3_000, "first")
+        for number, (deed, cents) in enumerate(moves):
+            try:
+                if deed == "add":
+                    add(max(cents, 1_000), f"{number}")
+                elif deed == "transfer":
+                    manual_sales.record_payment(
+                        alice.account, cents, means="transfer", reference=f"T-{number}", invoice=None, actor=staff,
+                        received_on=paris_date(world.now), now=world.now,
+                    )  # fmt: skip
+                elif deed == "spend":
+                    topping_up.pay_order(shop.order(alice), actor=alice.actor, now=world.now)
+                elif deed == "dispute":
+                    open_ones.append(till.bank.control("dispute", payment=first.provider_ref, amount=cents)["dispute"])
+                elif open_ones:
+                    till.bank.control("dispute", close=open_ones.pop(), won=True)
+            except (RuleViolation, ValueError):
+                pass  # refused, here or at the bank: nothing moved
+            till.deliver()
+            world.work()
+            till.booked()
+            owed, due = taken_back.owed(alice.account), sum(one.due_cents for one in Invoice.objects.all())
+            assert ledger.balance(ledger.CUSTOMERS, alice.account) == owed + due
+            assert not (owed and funds.balance(alice.account)), "what comes into the funds settles it first"
+            assert receivables.of(alice.account.pk) == []
