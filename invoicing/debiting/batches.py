@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from invoicing.debiting import debit_rules, debits, pain008, papers
 from invoicing.debiting.debits import Candidate
 from invoicing.debiting.pain008 import Wanted
-from invoicing.models import BatchState, Debit, DebitBatch, DebitState, Mandate, PaymentState
+from invoicing.models import BatchState, Debit, DebitBatch, DebitState, Mandate, Payment, PaymentState
 from invoicing.paying import payments
 from invoicing.paying.payments import Finding
 from panel.core import events, operations, references
@@ -150,6 +150,9 @@ def discard(batch: DebitBatch, *, reason: str, actor: Actor, now: datetime) -> D
 
 
 def _hold(batch: DebitBatch) -> DebitBatch:
+    """The locked file; the payments in it first, as everywhere (`outcomes` asks for them in this order too)."""
+    rows = Payment.objects.filter(debit__batch=batch, debit__state=DebitState.PLACED)
+    list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     return DebitBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
 
 

@@ -147,10 +147,17 @@ def withdraw(debit: Debit, *, now: datetime, actor: Actor = CLOCK) -> bool:
     return True
 
 
+def hold_announced(mandate_id: int) -> None:
+    """Lock the payments that are announced under a mandate: before its account and itself, as everywhere."""
+    rows = Payment.objects.filter(debit__mandate=mandate_id, debit__state=DebitState.ANNOUNCED)
+    list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+
+
 @transaction.atomic
 def end_mandate(mandate: Mandate, state: str, *, now: datetime, reason: str = "", told: bool = True) -> list[Debit]:
     """Nothing more is collected under it: what was announced and is in no file yet is withdrawn, and returned. It is
     collected otherwise (`from_another_means`, `collecting.from_the_new_means`)."""
+    hold_announced(mandate.pk)
     rows = list(known(Debit.objects.filter(mandate=mandate, state=DebitState.ANNOUNCED)))
     if not mandates.end(mandate, state, reason=reason, told=told, now=now):
         return []

@@ -27,6 +27,8 @@ def sign(
 
     RuleViolation when it can be signed no more, the document is another one, or the name is missing.
     """
+    if mandate.replaces_id is not None:
+        debits.hold_announced(mandate.replaces_id)
     settlement.lock_account(mandate.account_id)
     held = Mandate.objects.select_for_update(of=("self",)).select_related("account", "pdf", "replaces").get(
         pk=mandate.pk

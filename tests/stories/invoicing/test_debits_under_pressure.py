@@ -1,28 +1,31 @@
 """However many press the button at once, a debit is in one file, an invoice in one live debit, a credit booked once
 (invariant 23, INV-11)."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
-from invoicing.debiting import batches, debits, instead
+from invoicing.debiting import batches, debits, instead, mandate_signing
 from invoicing.funding import funds
 from invoicing.models import Debit, DebitBatch, Invoice, Payment
 from invoicing.paying import payments
 from panel.core.actors import SYSTEM
 from panel.core.errors import RuleViolation
 from tests.support.crowd import together
-from tests.support.debiting import RENEWED, debited, handed, signed, statement
+from tests.support.debiting import OTHER_IBAN, RENEWED, debited, drawn_up, handed, signed, statement
 from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 UNTIL = date(2026, 4, 16)
+LOCK = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE')
 
 
 def announced(world: World, shop: Shop, count: int) -> None:
@@ -89,6 +92,44 @@ def test_a_credit_told_by_eight_files_at_once_is_booked_once(world: World, shop:
     ], may_refuse=True)  # fmt: skip
     invoice.refresh_from_db()
     assert (invoice.state, ledger.balance(ledger.BANK), Invoice.objects.count()) == ("paid", invoice.total_cents, 2)
+
+
+def locks(deed: Callable[[], Any]) -> list[str]:
+    """The tables of which a deed locks rows, in the order of their first lock."""
+    with CaptureQueriesContext(connection) as asked:
+        deed()
+    found = [LOCK.search(one["sql"]) for one in asked.captured_queries]
+    return list(dict.fromkeys(one[1] for one in found if one))
+
+
+def test_the_payments_of_a_file_are_locked_before_the_file(world: World, shop: Shop) -> None:
+    """As the bank's answers do: who hands over and who takes an answer in do not wait for each other."""
+    announced(world, shop, 2)
+    staff = world.staff("billing")
+    batch = batches.make(key="a", until=UNTIL, actor=staff, now=world.now)
+    wanted = ["invoicing_payment", "invoicing_debitbatch"]
+    assert locks(lambda: batches.discard(batch, reason="wrong day", actor=staff, now=world.now))[:2] == wanted
+    again = batches.make(key="b", until=UNTIL, actor=staff, now=world.now)
+    raw = statement(list(Debit.objects.select_related("payment").order_by("pk")), day=UNTIL)
+    assert locks(lambda: batches.hand_over(again, actor=staff, now=world.now))[:2] == wanted
+    world.advance(days=14)
+    found = locks(lambda: bank_files.take_in(raw, name="x", actor=staff, now=world.now))
+    assert found.index("invoicing_payment") < found.index("invoicing_debitbatch")
+
+
+def test_announced_payments_are_locked_before_the_account_and_the_mandate(world: World, shop: Shop) -> None:
+    """As by who pays from the funds: nobody who signs or ends a mandate waits for them crosswise."""
+    alice, _invoice, debit = debited(world, shop)
+    new = drawn_up(world, alice, OTHER_IBAN, debit.mandate)
+    found = locks(lambda: mandate_signing.sign(
+        new, name="Camille Martin", sha256=new.pdf_sha256, default=True, actor=alice.actor, ip=None, now=world.now
+    ))  # fmt: skip
+    assert found[:3] == ["invoicing_payment", "accounts_account", "invoicing_mandate"]
+    world.work()
+    new.refresh_from_db()
+    found = locks(lambda: debits.end_mandate(new, "cancelled", now=world.now))
+    assert found[:2] == ["invoicing_payment", "invoicing_mandate"]
+    assert set(Debit.objects.values_list("state", flat=True)) == {"withdrawn"}
 
 
 def test_two_tabs_and_the_file_at_the_same_instant(world: World, shop: Shop) -> None:
