@@ -81,6 +81,7 @@ def invoice_detail(request: HttpRequest, number: str) -> HttpResponse:
         "may_pay": may_pay and (live is None or withdrawable),
         "gives_way": instead.warning(debit, get_language()) if debit and withdrawable else "",
         "stands": contesting.standing(invoice, at=clock.now()), "may_contest": actions.CONTEST.permits(actor),
+        "sees_requests": actor.may("tickets"),
         "transmission": Transmission.objects.filter(invoice=invoice).first(),
         "debit": debit, "in_a_file": instead.IN_A_FILE,
         "means": selectors.means_for(invoice).exclude(pk=live.method_id or 0 if live else 0),

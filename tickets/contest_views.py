@@ -13,7 +13,7 @@ from invoicing.contesting.contest_rules import RULES, State
 from invoicing.models import Contest, Invoice, InvoiceKind
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
-from tickets import contests, rules
+from tickets import actions, contests, rules
 from tickets.contest_forms import ContestForm, DecisionForm, MakeContestForm
 from tickets.models import Ticket
 
@@ -42,11 +42,18 @@ def contest_new(request: HttpRequest, number: str) -> HttpResponse:
         else:
             web.say(request, _("We decide by %(day)s; until then nothing more happens to this invoice.")
                     % {"day": contest.last_day.isoformat()})  # fmt: skip
-            return redirect("tickets:ticket_detail", contest.reference)
+            return _back(request, contest)
     context = {
         "invoice": invoice, "form": form, "stands": stands, "waiver": waiver, "law": contesting.law(invoice),
     }  # fmt: skip
     return render(request, "tickets/contest_new.html", context, status=422 if form.errors else 200)
+
+
+def _back(request: HttpRequest, contest: Contest) -> HttpResponse:
+    """To the request; to the invoice for who may pay but sees no requests."""
+    if actions.SEE.permits(web.actor(request)):
+        return redirect("tickets:ticket_detail", contest.reference)
+    return redirect("invoicing:invoice_detail", contest.invoice.number)
 
 
 @web.page(invoicing_actions.CONTEST)
@@ -57,7 +64,7 @@ def contest_withdraw(request: HttpRequest, number: str) -> HttpResponse:
     contest = get_object_or_404(Contest.objects.visible_to(actor), reference=number)
     contests.withdraw(contest, actor=actor, now=clock.now())
     web.say(request, _("It is withdrawn. The invoice counts from its due date again."))
-    return redirect("tickets:ticket_detail", number)
+    return _back(request, contest)
 
 
 @web.page(invoicing_actions.STAFF_CONTEST)

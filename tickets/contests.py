@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -184,16 +185,21 @@ def withdraw(contest: Contest, *, actor: Actor, now: datetime) -> Contest:
 
 
 def _write(template: str, ticket: Ticket, contest: Contest, *, now: datetime) -> None:
-    """Tell whoever takes part in the request. An answer to the mail lands in its thread."""
+    """Tell whoever takes part in the request: an answer to the mail lands in its thread. Who asked with the permission
+    to pay alone follows it on the invoice's page."""
     invoice = Invoice.objects.get(pk=contest.invoice_id)
-    for user in conversation.participants(ticket):
+    here = reverse("invoicing:invoice_detail", args=[invoice.number])
+    told = [(user, return_address.of(ticket), conversation.page_of(ticket))
+            for user in conversation.participants(ticket)]  # fmt: skip
+    told += [(user, "", here) for user in conversation.author_with(ticket, str(invoicing_actions.CONTEST.permission))]
+    for user, answers, path in told:
         language = texts.language_of(user.language)
         mail.send(
             template, to=user.email, lang=language, now=now, account_id=ticket.account_id, subject=ticket,
-            key=f"{template}:{ticket.number}:{user.pk}", reply_to=return_address.of(ticket),
+            key=f"{template}:{ticket.number}:{user.pk}", reply_to=answers,
             context={
                 "name": user.name, "number": ticket.number, "invoice": invoice.number, "kind": contest.kind,
-                "state": contest.state, "reason": contest.reason, "path": conversation.page_of(ticket),
+                "state": contest.state, "reason": contest.reason, "path": path, "in_thread": bool(answers),
                 "wanted": texts.money(language, contest.wanted_cents),
                 "granted": texts.money(language, contest.granted_cents),
                 "credit_note": contest.credit_note.number if contest.credit_note else "",

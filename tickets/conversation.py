@@ -185,12 +185,19 @@ def _tell_customer(ticket: Ticket, message: Message, now: datetime) -> None:
 
 def participants(ticket: Ticket) -> list[User]:
     """Who is written to: whoever opened it if they still may, else all who may answer requests; never nobody."""
-    may = [
-        membership.user
-        for membership in ticket.account.memberships.select_related("user").order_by("-is_owner", "pk")
-        if "tickets" in membership.granted() and membership.user.is_active
-    ]
+    may = _who_may(ticket, "tickets")
     return [user for user in may if user.pk == ticket.opened_by_id] or may
+
+
+def author_with(ticket: Ticket, permission: str) -> list[User]:
+    """Whoever opened it, if they (still) have this permission and take no part in the thread itself."""
+    known = {user.pk for user in participants(ticket)}
+    return [one for one in _who_may(ticket, permission) if one.pk == ticket.opened_by_id and one.pk not in known]
+
+
+def _who_may(ticket: Ticket, permission: str) -> list[User]:
+    members = ticket.account.memberships.select_related("user").order_by("-is_owner", "pk")
+    return [one.user for one in members if permission in one.granted() and one.user.is_active]
 
 
 def page_of(ticket: Ticket, *, staff: bool = False) -> str:
