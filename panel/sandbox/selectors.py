@@ -198,7 +198,7 @@ def alerts(actor: Actor, glance: Glance, unpaid: Sequence[tuple[str, str, Cents]
     if actor.may("tickets"):
         found += [_case(*case) for case in (_CASES.rows(account=actor.account_id) if glance.cases else ())]
         if glance.waiting:
-            url = reverse("tickets:ticket_list") + "?which=yours"
+            url = reverse("tickets:ticket_list") + "?show=yours"
             found.append(Alert("warn", "hand", _("Your reply is needed"), "", url, _("Open requests")))
     if actor.may("pay"):
         found += [_invoice(number, state) for number, state, _owed in unpaid]

@@ -107,5 +107,5 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
 FACES = {
     "servers:server_list": ("?q=nothing-like-this",), "invoicing_staff:mandate_list": ("?q=nothing-like-this",),
     "servers:staff_server_list": ("?q=nothing-like-this",),
-    "tickets:ticket_list": ("?which=closed",),
+    "tickets:ticket_list": ("?show=closed",),
 }  # fmt: skip

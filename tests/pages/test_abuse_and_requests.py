@@ -58,6 +58,20 @@ def browser(user_id: int | None) -> Client:
     return client
 
 
+def test_the_dashboard_leads_to_the_requests_that_await_a_reply(world: World, alice: Customer) -> None:
+    for title in ("Which disk?", "Thank you"):
+        made = conversation.open_ticket(
+            alice.account, department="support", title=title, body="?", actor=alice.actor, via="web", now=world.now
+        )
+        if title == "Which disk?":
+            conversation.reply(made, "Which one?", actor=world.staff("support"), via="web", now=world.now)
+    client = browser(alice.user.pk)
+    path = reverse("tickets:ticket_list") + "?show=yours"
+    assert f'href="{path}"' in client.get("/").content.decode()
+    shown = client.get(path).content.decode()
+    assert ("Which disk?" in shown, "Thank you" in shown) == (True, False)
+
+
 def customer_urls(case: Case, ticket: Ticket) -> list[str]:
     return [
         reverse("tickets:ticket_list"), reverse("tickets:ticket_new"), reverse("abuse:case_list"),
