@@ -184,16 +184,6 @@ def month_at(anchor: date, instant: datetime) -> Month:
     return Month(calendars.add_months(anchor, count), calendars.add_months(anchor, count + 1))
 
 
-def months_between(anchor: date, first: date, last: date) -> list[Month]:
-    """The months from `anchor` that start on or after `first` and before `last`, in order."""
-    found, count = [], 0
-    while (start := calendars.add_months(anchor, count)) < last:
-        if start >= first:
-            found.append(Month(start, calendars.add_months(anchor, count + 1)))
-        count += 1
-    return found
-
-
 def spread(amount: int, since: datetime, until: datetime, edges: Iterable[datetime]) -> list[tuple[datetime, int]]:
     """Share `amount` bytes out by time over the slots that `edges` cut (since, until] into.
 

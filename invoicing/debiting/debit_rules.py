@@ -69,10 +69,9 @@ def silent_until(today: date) -> date:
     return day
 
 
-def sequence_type(*, first: bool) -> str:
-    """Since November 2016 the scheme lets the first debit of a recurrent mandate be RCUR as well; it then needs no
-    longer lead time and no record of which one came first."""
-    return "RCUR"
+SEQUENCE_TYPE = "RCUR"
+"""Since November 2016 the scheme lets the first debit of a recurrent mandate be RCUR as well; it then needs no longer
+lead time and no record of which one came first."""
 
 
 # --- what keeps a debit out of a file --------------------------------------------------------------------------------

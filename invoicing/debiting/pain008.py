@@ -64,7 +64,7 @@ def write(who: Creditor, debits: Iterable[Wanted], *, reference: str, made_at: d
     for one in sorted(debits, key=lambda one: (one.debit_on, one.reference)):
         file.add_payment({
             "name": one.holder, "IBAN": one.iban, "amount": one.cents, "collection_date": one.debit_on,
-            "type": debit_rules.sequence_type(first=False), "mandate_id": one.mandate, "mandate_date": one.signed_on,
+            "type": debit_rules.SEQUENCE_TYPE, "mandate_id": one.mandate, "mandate_date": one.signed_on,
             "description": one.text, "endtoend_id": one.reference, **({"BIC": one.bic} if one.bic else {}),
         })  # fmt: skip
     raw = _named(file.export(validate=False), reference, made_at, format_)

@@ -4,7 +4,7 @@ Hosting is an electronically supplied service: a business is taxed where it is e
 EU when its number is valid), a consumer where they live (One Stop Shop), outside the EU it is not subject to VAT.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -179,18 +179,6 @@ def totals(lines: Iterable[tuple[str, Decimal, Cents]]) -> Totals:
     )
     net, vat = sum(group.net for group in groups), sum(group.vat for group in groups)
     return Totals(net, vat, net + vat, groups)
-
-
-def credit_vat(original: VatGroup, credited: Mapping[str, Cents], net: Cents) -> Cents:
-    """VAT to give back with `net` cents of a group of which `credited` ({"net", "vat"}) was given back before.
-
-    By cumulation: whatever the cut, the credits of a whole group add up to exactly its VAT.
-    """
-    after = credited.get("net", 0) + net
-    if original.net == 0:
-        return 0
-    share = original.vat if after == original.net else vat_of(after, original.rate)
-    return min(share, original.vat) - credited.get("vat", 0)
 
 
 def outside_scope(country: str) -> VatTreatment:

@@ -36,7 +36,6 @@ class _Subscription:
 
 
 _subscriptions: dict[str, _Subscription] = {}
-_followers: list[Callable[[Event], None]] = []
 
 
 def subscriber(prefix: str, name: str) -> Callable[[Subscriber], Subscriber]:
@@ -49,12 +48,6 @@ def subscriber(prefix: str, name: str) -> Callable[[Subscriber], Subscriber]:
         return call
 
     return register
-
-
-def follower(call: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Called inside the transaction with every new event; only to hang something light on `on_commit` (live pages)."""
-    _followers.append(call)
-    return call
 
 
 def record(
@@ -82,8 +75,6 @@ def record(
         EventPrivate.objects.create(event=event, salt=salt, data=dict(private))
     for op in _deliveries(event):
         operations.enqueue_row(op)
-    for follow in _followers:
-        follow(event)
     return event
 
 
@@ -93,9 +84,6 @@ def record_all(made: Sequence[Event]) -> None:
         raise RuntimeError("an event belongs to the transaction of its change")
     bulk.insert(made)
     operations.enqueue_all([op for event in made for op in _deliveries(event)])
-    for follow in _followers:
-        for event in made:
-            follow(event)
 
 
 def event_of(

@@ -7,7 +7,6 @@ import re
 import smtplib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import make_msgid
 from typing import Any
 
 from django.conf import settings
@@ -154,8 +153,3 @@ def answered(text: str) -> list[int]:
 
 def install() -> None:
     operations.register(SendMail)
-
-
-def message_id() -> str:
-    """A fresh Message-ID under the installation's own mail domain."""
-    return make_msgid(domain=settings.CLAUSE_MAIL_DOMAIN)

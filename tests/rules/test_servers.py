@@ -75,7 +75,8 @@ def test_months_follow_each_other_without_gap(anchor: date, count: int) -> None:
 
 
 def test_the_31st_comes_back_after_a_short_month() -> None:
-    starts = [month.starts_on for month in rules.months_between(date(2026, 1, 31), date(2026, 1, 1), date(2026, 5, 1))]
+    anchor, days = date(2026, 1, 31), (date(2026, 1, 31), date(2026, 3, 1), date(2026, 3, 31), date(2026, 5, 1))
+    starts = [rules.month_at(anchor, calendars.start_of_paris_day(day)).starts_on for day in days]
     assert starts == [date(2026, 1, 31), date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 30)]
 
 
