@@ -1,6 +1,7 @@
 """What the pages of this room read; only what the actor may see."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,7 @@ from invoicing.models import (
     Posting,
     Price,
     Subscription,
+    SubscriptionOption,
     SubscriptionState,
 )
 from invoicing.offering import catalogue, group_rules, groups
@@ -80,17 +82,29 @@ class Offer:
     def spec(self) -> dict[str, Any]:
         return self.item.spec if isinstance(self.item, Package) else {}
 
+    @property
+    def by_interval(self) -> dict[str, Cents]:
+        """The prices it has; none for what is not sold by that interval."""
+        pairs = ((Interval.MONTH, self.month_cents), (Interval.YEAR, self.year_cents))
+        return {str(interval): cents for interval, cents in pairs if cents is not None}
+
 
 def offers(now: datetime, account: Account | None = None) -> list[tuple[Family, list[Offer], list[Offer]]]:
-    """Each family on sale with its packages and its options, at the prices of `account` where it is given."""
-    packages = list(catalogue.packages())
+    """Each family on sale with its packages and its options, at the prices of `account` where it is given; what has
+    no price today is left out. The same number of queries however many there are."""
     prices = _prices(now, account)
-    found = []
-    for family in Family.objects.filter(pk__in={package.family_id for package in packages}):
-        rows = [_offer(package, prices) for package in packages if package.family_id == family.pk]
-        extras = [_offer(option, prices) for option in family.options.filter(on_sale=True)]
-        found.append((family, rows, extras))
-    return found
+    packages = [one for one in (_offer(row, prices) for row in catalogue.packages()) if one.by_interval]
+    sold = {one.item.family_id: one.item.family for one in packages}
+    rows = Option.objects.filter(family__in=sold, on_sale=True)
+    options = [one for one in (_offer(row, prices) for row in rows) if one.by_interval]
+    return [
+        (
+            family,
+            [one for one in packages if one.item.family_id == family.pk],
+            [one for one in options if one.item.family_id == family.pk],
+        )
+        for family in sold.values()
+    ]
 
 
 def whole_catalogue(now: datetime) -> list[tuple[Family, list[Offer], list[Offer]]]:
@@ -278,21 +292,28 @@ def subscriptions(actor: Actor) -> QuerySet[Subscription]:
 
 
 def described(rows: list[Subscription]) -> list[dict[str, Any]]:
-    """Subscriptions with their service in words and what a period of them costs."""
-    language = get_language() or "en"
-    return [
-        {
-            "row": row, "name": kinds.get(row.service_kind).describe(row, language),
-            "url": kinds.get(row.service_kind).progress(row).url, "period_cents": period_cents(row),
-        }
-        for row in rows
-    ]  # fmt: skip
+    """Subscriptions with their service in words and what a period of them costs, in the order given; as many queries
+    for many as for one."""
+    language, names = get_language() or "en", dict[int, str]()
+    for kind in {row.service_kind for row in rows}:
+        asked = [(row, language) for row in rows if row.service_kind == kind]
+        answers = kinds.get(kind)
+        if isinstance(answers, kinds.AnswersForMany):
+            told = answers.describe_each(asked)
+        else:
+            told = [answers.describe(row, language) for row, language in asked]
+        names.update({row.pk: name for (row, _language), name in zip(asked, told, strict=True)})
+    cents = period_cents(rows)
+    return [{"row": row, "name": names[row.pk], "period_cents": cents[row.pk]} for row in rows]
 
 
-def period_cents(row: Subscription) -> Cents:
-    """Net cents of one period: the package and its running options."""
-    extras = row.options.filter(until=None).values_list("price_cents", "quantity")
-    return row.price_cents + sum(price * quantity for price, quantity in extras)
+def period_cents(rows: Sequence[Subscription]) -> dict[int, Cents]:
+    """Net cents of one period of each, by its id: the package and its running options."""
+    found = {row.pk: row.price_cents for row in rows}
+    extras = SubscriptionOption.objects.filter(subscription__in=found, until=None)
+    for pk, price, quantity in extras.values_list("subscription_id", "price_cents", "quantity"):
+        found[pk] += price * quantity
+    return found
 
 
 # --- invoices --------------------------------------------------------------------------------------------------------
@@ -352,7 +373,7 @@ def overview(account: Account, *, now: datetime) -> Overview:
         funds_cents=ledger.funds(account),
         unpaid=unpaid,
         upcoming=upcoming,
-        month_cents=sum(period_cents(row) for row in upcoming),
+        month_cents=sum(period_cents(upcoming).values()),
         means=means(account).filter(is_default=True).first(),
     )
 

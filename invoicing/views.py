@@ -19,12 +19,12 @@ from invoicing.offering import catalogue, price_notices, pricing
 from invoicing.paying import payments
 from invoicing.reviewing import renewals
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, ordering, pauses, trials
+from invoicing.subscribing import changes, kinds, ordering, pauses, trials
 from invoicing.transferring import transfer_views, transfers
 from panel.accounts import selectors as people
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
-from panel.core import clock, web
+from panel.core import clock, keyset, web
 from panel.core.errors import RuleViolation
 
 
@@ -55,7 +55,8 @@ def order_new(request: HttpRequest, package: str) -> HttpResponse:
     actor, now = web.actor(request), clock.now()
     account, wanted = people.account(actor), catalogue.package(package)
     asked = request.POST if request.method == "POST" else None
-    initial = {"interval": request.GET.get("interval", Interval.MONTH), "trial": "trial" in request.GET}
+    sold = [*selectors.offer(wanted, now, account).by_interval, Interval.MONTH]
+    initial = {"interval": request.GET.get("interval", sold[0]), "trial": "trial" in request.GET}
     form = OrderForm(asked, package=wanted, account=account, initial=initial)
     preview_only = asked is not None and "preview" in asked
     if asked is not None and form.is_valid() and not preview_only:
@@ -204,10 +205,11 @@ def order_pro_forma(request: HttpRequest, reference: str) -> HttpResponse:
 @web.page(actions.SUBSCRIPTIONS)
 @require_safe
 def subscription_list(request: HttpRequest) -> HttpResponse:
-    """What runs, until when it is paid, and what it costs."""
-    rows = list(selectors.subscriptions(web.actor(request)))
+    """What runs, until when it is paid, and what it costs; the newest first."""
+    page = keyset.page(selectors.subscriptions(web.actor(request)), request.GET.get("after", ""))
     offers = transfer_views.offers(web.actor(request), now=clock.now())
-    return render(request, "invoicing/subscription_list.html", {"rows": selectors.described(rows), "offers": offers})
+    context = {"page": page, "rows": selectors.described(page.rows), "offers": offers}
+    return render(request, "invoicing/subscription_list.html", context)
 
 
 @web.page(actions.SUBSCRIPTIONS)
@@ -219,6 +221,7 @@ def subscription_detail(request: HttpRequest, reference: str) -> HttpResponse:
     made = list(row.changes.filter(account=row.account_id).select_related("package", "invoice", "credit_note")[:12])
     may_change = actions.CHANGE_SUBSCRIPTION.permits(actor)
     context = selectors.described([row])[0] | {
+        "url": kinds.get(row.service_kind).progress(row).url,
         "options": row.options.filter(until=None).select_related("option"),
         "periods": row.periods.filter(account=row.account_id).select_related("invoice").order_by("-start")[:24],
         "consumptions": used.order_by("-start")[:24],

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -11,23 +12,24 @@ from django.views.decorators.http import require_safe
 
 from invoicing import actions, selectors
 from invoicing.consuming import evidence, packs, usage
-from invoicing.models import Consumption, Invoice, Pack, Subscription, SubscriptionState, UsageEvent
+from invoicing.models import Consumption, Invoice, Pack, Subscription, UsageEvent
 from invoicing.renewing import upcoming
 from invoicing.subscribing import kinds
 from panel.core import clock, web
 
 EVENTS = 50
+DRAWN_UP = 10
 PAST = 36
 
 
 @web.page(actions.INVOICES)
 @require_safe
 def next_invoices(request: HttpRequest) -> HttpResponse:
-    """What each subscription's next invoice will be, as things stand now."""
-    rows = selectors.subscriptions(web.actor(request)).exclude(state=SubscriptionState.TERMINATED, next_due_on=None)
-    found = upcoming.next_invoices(rows, now=clock.now())
-    total = sum(one.total_cents for one in found)
-    return render(request, "invoicing/upcoming.html", {"found": found, "total_cents": total})
+    """What each subscription's next invoice will be, as things stand now; each is drawn up in full, so a few a page."""
+    rows = selectors.subscriptions(web.actor(request)).exclude(next_due_on=None).order_by("next_due_on", "pk")
+    page = Paginator(rows, DRAWN_UP).get_page(request.GET.get("page"))
+    found = upcoming.next_invoices(page.object_list, now=clock.now())
+    return render(request, "invoicing/upcoming.html", {"found": found, "page": page})
 
 
 @web.page(actions.SUBSCRIPTIONS)

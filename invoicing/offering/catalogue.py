@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -129,8 +129,10 @@ def _first_prices(row: Mapping[str, Any], **item: Package | Option) -> None:
 
 
 def packages() -> QuerySet[Package]:
-    """Packages on sale, in the order they are compared; prepaid packs stand apart (`packs`)."""
-    rows = Package.objects.filter(on_sale=True).exclude(service_kind=PACK)
+    """Packages on sale, in the order they are compared: what has no price yet is not. Prepaid packs stand apart
+    (`packs`)."""
+    priced = Price.objects.filter(package=OuterRef("pk"))
+    rows = Package.objects.filter(Exists(priced), on_sale=True).exclude(service_kind=PACK)
     return rows.select_related("family").order_by("family__position", "position")
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from ninja.responses import NinjaJSONEncoder
 
 from abuse.models import Report
-from invoicing.models import Order
+from invoicing.models import Family, Order, Package
 from invoicing.offering import catalogue
 from panel.accounts import tokens
 from panel.accounts.middleware import neighbourhood
@@ -266,6 +268,28 @@ def test_answers_are_forgotten_after_two_days(cloud: Control) -> None:
         assert idempotency.forget(now + timedelta(days=days), dry_run=True).would == [f"forget {1 - left} answers"]
         idempotency.forget(now + timedelta(days=days))
         assert RequestKey.objects.count() == left
+
+
+# --- the catalogue --------------------------------------------------------------------------------------------------
+def test_what_has_no_price_hides_nothing_else(cloud: Control) -> None:
+    world = World()
+    catalogue.install_catalogue()
+    program = Program(token_of(world.customer()))
+    program.get("/packages")  # the token's first use is noted
+    with CaptureQueriesContext(connection) as few:
+        before = program.get("/packages").json()
+    family = Family.objects.get()
+    for code in ("none", "yearly", "more", "most"):
+        made = Package.objects.create(family=family, code=code, name=code, name_fr=code, service_kind="vps")
+        if code != "none":
+            made.prices.create(interval="year", amount_cents=100, valid_from=clock.now())
+    with CaptureQueriesContext(connection) as many:
+        answer = program.get("/packages")
+    assert answer.status_code == 200
+    new = {one["code"]: one["prices_cents"] for one in answer.json() if one not in before}
+    assert new == {code: {"year": 100} for code in ("yearly", "more", "most")}
+    assert set(before[0]["prices_cents"]) == {"month", "year"}
+    assert len(many) == len(few)
 
 
 # --- orders ---------------------------------------------------------------------------------------------------------

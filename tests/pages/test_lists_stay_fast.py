@@ -16,8 +16,10 @@ from abuse.models import Case
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
 from invoicing.chasing import pausing
+from invoicing.consuming.usage_views import DRAWN_UP
 from invoicing.issuing import charging
-from invoicing.models import Invoice, MoneyDifference, Payment, TopUp
+from invoicing.models import Invoice, MoneyDifference, Option, Payment, Subscription, TopUp
+from invoicing.offering import catalogue
 from invoicing.paying import settlement
 from invoicing.quoting import quotes
 from panel import terms
@@ -134,6 +136,43 @@ def test_dashboard_with_servers(world: World, cloud: Control) -> None:
     for number in range(2, 5):
         server_of(world, alice, name=f"web-{number}")
     assert queries(client, "/") <= few
+
+
+def test_subscriptions(world: World, cloud: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of services and prices of options are asked once a page; every subscription is within reach."""
+    monkeypatch.setattr("panel.core.clock.now", lambda: world.now)
+    alice = world.customer()
+    catalogue.install_catalogue()
+    client, path = logged_in(alice.user, alice.account), "/services/subscriptions/"
+
+    def more(count: int) -> None:
+        for number in range(count):
+            row = server_of(world, alice, name=f"web-{world.now:%d}-{number}").subscription
+            row.options.create(
+                option=Option.objects.get(code="vps-address"), account=alice.account, quantity=1, price_cents=200,
+                since=row.period_start,
+            )  # fmt: skip
+
+    more(2)
+    few = queries(client, path)
+    more(3)
+    assert queries(client, path) <= few
+    assert "web-" in client.get(path).content.decode()
+    rows = Subscription.objects.all()
+    same = {one.attname: getattr(rows[0], one.attname) for one in Subscription._meta.concrete_fields}
+    del same["id"], same["order_id"]
+    for number in range(keyset.SIZE):
+        Subscription.objects.create(**same | {"reference": f"S-{number:06}", "next_due_on": same["period_end"]})
+    seen, query = 0, "?"
+    while query:
+        page = client.get(path + query).content.decode()
+        seen += page.count('<th scope="row">')
+        older = re.search(r'href="([?]after=[0-9]+)" rel="next"', page)
+        query = older[1] if older else ""
+    assert seen == keyset.SIZE + 5
+    drawn_up = client.get("/billing/next/")
+    assert len(drawn_up.context["found"]) == DRAWN_UP
+    assert "page=2" in drawn_up.content.decode()
 
 
 def test_funds_and_payments(world: World, console: Client) -> None:

@@ -224,6 +224,22 @@ def test_staff_keeps_the_catalogue(world: World, shop: Shop, alice: Customer, se
     assert staff_browser(world, "support").get(item).status_code == 403
 
 
+def test_a_package_is_on_sale_once_it_has_a_price(world: World, shop: Shop, alice: Customer, settings: Any) -> None:
+    """Nobody orders what has no price yet; what is sold by the year alone shows no monthly price (SUB-1)."""
+    data = {"name": "VPS XL", "name_fr": "VPS XL", "service_kind": "vps", "spec": {}}
+    package = Package.objects.create(family=Family.objects.get(), code="vps-xl", **data)
+    client = browser(alice)
+    page, order = reverse("invoicing:catalogue"), reverse("invoicing:order_new", args=["vps-xl"])
+    assert "VPS XL" not in client.get(page).content.decode()
+    assert "not on sale" in client.get(order).content.decode()
+    package.prices.create(interval="year", amount_cents=47_900, valid_from=world.now)
+    shown = client.get(page).content.decode()
+    assert "VPS XL" in shown
+    assert "EUR\u00a0479.00</strong>" in shown
+    shown = client.get(order).content.decode()
+    assert ('value="year" checked' in shown, 'value="month"' in shown) == (True, False)
+
+
 def test_a_package_asks_for_the_numbers_of_its_kind(world: World, shop: Shop, settings: Any) -> None:
     """What is no server has no processors: such a package is made and edited without (SUB-1)."""
     settings.CLAUSE_REQUIRE_STAFF_MFA = False

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from ninja import Router, Schema
 from pydantic import Field
 
-from invoicing import actions
+from invoicing import actions, selectors
 from invoicing.models import Debit, Order, Payment, PaymentMethod
-from invoicing.offering import catalogue, groups, pricing
+from invoicing.offering import catalogue, pricing
 from invoicing.paying import payments
 from invoicing.subscribing import ordering
 from panel.accounts import selectors as people
@@ -30,7 +30,9 @@ class PackageOut(Schema):
     name: str
     summary: str
     spec: dict[str, Any]
-    prices_cents: dict[str, int] = Field(description="Per interval, excluding VAT.")
+    prices_cents: dict[str, int] = Field(
+        description="Per interval, excluding VAT; without an interval it is not sold by."
+    )
     options: list[str]
 
 
@@ -163,16 +165,13 @@ def key_of(request: HttpRequest) -> str:
 def list_packages(request: HttpRequest) -> list[PackageOut]:
     """What can be ordered now, with today's prices."""
     asking, now = auth.actor(request, actions.CATALOGUE), clock.now()
-    group = groups.of(people.account(asking), now=now)
     return [
         PackageOut(
-            code=one.code, name=one.name, summary=one.summary, spec=one.spec,
-            options=[o.code for o in catalogue.options_of(one)],
-            prices_cents={
-                interval: catalogue.tariff(one, interval, now=now, group=group).cents for interval in ("month", "year")
-            },
+            code=one.item.code, name=one.item.name, summary=one.item.summary, spec=one.spec,
+            options=[extra.item.code for extra in extras], prices_cents=one.by_interval,
         )
-        for one in catalogue.packages()
+        for _family, packages, extras in selectors.offers(now, people.account(asking))
+        for one in packages
     ]  # fmt: skip
 
 
