@@ -32,7 +32,8 @@ api = NinjaAPI(
         "What customers order, run, pay, dispute and answer, and usage and reports sent in; the account itself, its "
         "people and its requests have pages only. Tokens are issued in the panel under Your profile, API tokens, and "
         "may do what their scopes name and their person may. Money is integer cents in EUR, instants are UTC, "
-        "lists come in pages. Send an Idempotency-Key with each POST: it is then safe to send it again. Errors are RFC 9457 problems."
+        "lists come in pages. Send an Idempotency-Key with each POST: it is then safe to send it again. Errors are "
+        "RFC 9457 problems."
     ),
     auth=Bearer(),
     parser=Plain(),
