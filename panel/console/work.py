@@ -31,7 +31,7 @@ from invoicing.models import (
 from panel.accounts import actions as account_actions
 from panel.accounts.models import Approval
 from panel.console import actions
-from panel.core import operations
+from panel.core import operations, ticking
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.mail import SendMail
@@ -82,6 +82,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (invoicing_actions.STAFF_REVIEWS.permits(actor), _order_reviews),
         (invoicing_actions.STAFF_RATES.permits(actor), _held_interest),
         (actions.RETRY.permits(actor), _failed),
+        (actions.RETRY.permits(actor), _failing_sweeps),
         (actor.has_role("support", "billing", "abuse"), _tickets),
         (actor.has_role("infrastructure"), _discrepancies),
         (invoicing_actions.STAFF_BANK.permits(actor), _receipts),
@@ -240,6 +241,16 @@ def _failed(now: datetime) -> Queue:
             since=row.finished_at
         ),
         title=_("Operations that gave up"), icon="operations", url=reverse("console:operation_list"), tone="bad",
+    )  # fmt: skip
+
+
+def _failing_sweeps(now: datetime) -> Queue:
+    """What happens by itself, and fails at every run: each row it fails at is left undone until somebody looks."""
+    url = reverse("console:health")
+    return _queue(
+        ticking.failing(),
+        lambda tick: Row(tick.name, url, tick.last_report["failed"][-1][:120], since=ticking.failing_since(tick)),
+        title=_("Sweeps that fail"), icon="clock", url=url, tone="bad",
     )  # fmt: skip
 
 

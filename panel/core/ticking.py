@@ -6,9 +6,10 @@ The embedded clock and Celery's beat both run sweeps through `run`, so the book 
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from panel.core import clock, due
 from panel.core.models import ClockGap, Tick
@@ -47,18 +48,35 @@ def silence(now: datetime) -> timedelta | None:
 
 
 def run(name: str, *, now: datetime) -> due.SweepReport:
-    """Runs a sweep for `now` and writes the outcome down; a sweep that breaks down is reported, never raised."""
+    """Runs a sweep for `now` and writes the outcome down, with the instant since which each run had failures; a sweep
+    that breaks down is reported, never raised."""
     try:
         report = due.SWEEPS[name].run(now)
         broke = False
     except Exception as error:
         log.exception("sweep %s", name)
         report, broke = due.SweepReport(failed=[f"{type(error).__name__}: {error}"]), True
-    book = {"done": report.done, "failed": report.failed[:KEPT_FAILURES], "failures": len(report.failed)}
+    book: dict[str, Any] = {
+        "done": report.done, "failed": report.failed[:KEPT_FAILURES], "failures": len(report.failed)
+    }  # fmt: skip
+    if report.failed:
+        before = Tick.objects.filter(name=name).values_list("last_report", flat=True).first() or {}
+        book["since"] = before.get("since") or now.isoformat()
     Tick.objects.update_or_create(name=name, defaults={"last_at": now, "last_report": book})
     if broke or report.failed:
         Tick.objects.filter(name=name).update(failures=F("failures") + 1)
     return report
+
+
+def failing() -> QuerySet[Tick]:
+    """The sweeps whose last run had failures, or broke down; one that succeeds again is gone from here."""
+    return Tick.objects.filter(name__in=due.SWEEPS, last_report__failures__gt=0).order_by("name")
+
+
+def failing_since(tick: Tick) -> datetime:
+    """Since when each run of a failing sweep had failures."""
+    since = tick.last_report.get("since")
+    return datetime.fromisoformat(since) if since else tick.last_at
 
 
 def run_due(names: Sequence[str], *, now: datetime, stop: Callable[[], bool] = lambda: False) -> list[str]:
