@@ -305,34 +305,6 @@ class TestRefused:
         with pytest.raises(RuleViolation):
             debits.collect_again(debit, now=world.now)
 
-    @pytest.mark.parametrize("since", ["announced", "withdrawn", "in another file"])
-    def test_from_a_file_that_was_discarded_staff_looks(
-        self, world: World, shop: Shop, billing: Actor, since: str
-    ) -> None:
-        """The bank had the file after all: it may collect the rest of it, beside the file that takes its place."""
-        _alice, invoice, debit = debited(world, shop)
-        batch = batches.make(key="k", until=DAY, actor=billing, now=world.now)
-        answer = report(batch, (debit, "AM04"))
-        batches.discard(batch, reason="never uploaded", actor=billing, now=world.now)
-        if since == "withdrawn":
-            debits.withdraw(debit, now=world.now)
-        elif since == "in another file":
-            batches.make(key="k2", until=DAY, actor=billing, now=world.now)
-        before = now_is(invoice, debit)
-        for _ in range(2):
-            take(world, billing, answer)
-        assert now_is(invoice, debit) == before
-        (op,) = world.failed_operations()
-        assert (op.payload["why"], op.subject_id) == ("not_with_the_bank", debit.pk)
-        assert debit.payment.reference in op.last_error
-
-    def test_of_a_whole_file_that_was_discarded_staff_looks(self, world: World, shop: Shop, billing: Actor) -> None:
-        debited(world, shop)
-        batch = batches.make(key="k", until=DAY, actor=billing, now=world.now)
-        batches.discard(batch, reason="never uploaded", actor=billing, now=world.now)
-        take(world, billing, report(batch, whole="FF01"))
-        assert [op.payload["why"] for op in world.failed_operations()] == ["not_with_the_bank"]
-
     def test_what_the_payer_refused_is_not_collected_again_by_hand(
         self, world: World, shop: Shop, billing: Actor
     ) -> None:
