@@ -22,6 +22,10 @@ ROOT = Path(__file__).parent
 _PLACE = re.compile(r"\{(?P<rule>[A-Z]{3}-\d+|seller)\.(?P<key>\w+)\}")
 
 
+SWITCHES = {"SRV-6": False, "INV-7": False, "OPR-3": True}
+"""The rules whose decision a version may leave to the clock, and what holds where it says nothing."""
+
+
 @dataclass(frozen=True)
 class Number:
     """A number of the terms and where it comes from."""
@@ -59,8 +63,9 @@ class Terms:
         return round_cents(Decimal(self._value(rule, key)))
 
     def automatic(self, rule: str) -> bool:
-        """Whether the clock may act where the text says "may"; else a person confirms."""
-        return bool(self.table["automatic"].get(rule, True))
+        """Whether the clock may act where the text says "may"; else a person confirms. KeyError for a rule that has no
+        switch: there a person always decides."""
+        return bool({**SWITCHES, **self.table["automatic"]}[rule])
 
     @property
     def documents(self) -> Sequence[str]:
@@ -278,6 +283,8 @@ def versions(operator: str) -> tuple[Terms, ...]:
     for path in sorted((ROOT / operator).glob("*.toml")):
         table = _overridden(tomllib.loads(path.read_text()))
         name = f"{operator}/{table['version']['label']}"
+        if idle := table["automatic"].keys() - SWITCHES:
+            raise ValueError(f"{name}: nothing reads the switch of {', '.join(sorted(idle))}; a person decides there")
         found.append(Terms(name, date.fromisoformat(table["version"]["effective"]), table))
     return tuple(sorted(found, key=lambda terms: terms.effective))
 

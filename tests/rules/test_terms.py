@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+
+import pytest
 
 from panel import terms
 from panel.core import calendars
@@ -69,3 +72,20 @@ def test_every_document_exists_in_both_languages_with_its_numbers_filled_in() ->
             assert text.startswith("# ")
             assert "{" not in text
     assert "48 heures" in OLD.text("terms-of-use", "fr")
+
+
+def test_a_switch_that_nothing_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the text says "may" and no clock is there to act, a person decides: true would do nothing."""
+    (tmp_path / "someone").mkdir()
+    table = '[version]\nlabel = "1"\neffective = "2026-01-01"\n\n[automatic]\n"SRV-6" = true\n'
+    file = tmp_path / "someone" / "1.toml"
+    monkeypatch.setitem(versions.__wrapped__.__globals__, "ROOT", tmp_path)
+    read = versions.__wrapped__
+    file.write_text(table)
+    (made,) = read("someone")
+    assert [made.automatic(rule) for rule in ("SRV-6", "INV-7", "OPR-3")] == [True, False, True]
+    with pytest.raises(KeyError):
+        made.automatic("ABU-6")
+    file.write_text(f'{table}"ABU-6" = true\n')
+    with pytest.raises(ValueError, match="ABU-6"):
+        read("someone")
