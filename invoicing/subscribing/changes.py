@@ -87,7 +87,8 @@ def wished(row: Subscription) -> Wish:
 
 def packages_for(row: Subscription) -> list[Package]:
     """The packages it can become: those on sale in its family, and the one it is."""
-    return [one for one in catalogue.packages() if one.family_id == row.package.family_id or one.pk == row.package_id]
+    found = [one for one in catalogue.packages() if one.family_id == row.package.family_id]
+    return found if row.package in found else [row.package, *found]
 
 
 def preview(row: Subscription, wish: Wish, *, now: datetime, language: str = "") -> Preview:

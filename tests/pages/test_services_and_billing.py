@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from invoicing.models import Family, Invoice, Order, Package, Subscription
+from invoicing.models import Family, Invoice, Order, Package, Price, Subscription
 from invoicing.subscribing import ordering
 from panel.accounts.models import User
 from panel.core import operations
@@ -285,3 +285,18 @@ def test_a_change_by_forms_shows_its_price_first(world: World, shop: Shop, alice
     assert client.post(keep).status_code == 302
     row.refresh_from_db()
     assert row.ends_on is None
+
+
+def test_who_has_a_package_that_is_sold_no_more_keeps_it(world: World, shop: Shop, alice: Customer) -> None:
+    """Changing something else does not cost them their package, and it stands there at what they pay (SUB-12)."""
+    row = shop.buy(alice)
+    Package.objects.filter(pk=row.package_id).update(on_sale=False)
+    Price.objects.filter(package=row.package_id).update(amount_cents=999)
+    client, url = browser(alice), reverse("invoicing:subscription_change", args=[row.reference])
+    page = client.get(url).content.decode()
+    assert 'value="vps-s" checked' in page
+    assert "EUR\u00a05.90" in page
+    assert "9.99" not in page
+    client.post(url, order_data(page, package="vps-s"))
+    row.refresh_from_db()
+    assert (row.package.code, [one.quantity for one in row.options.all()]) == ("vps-s", [1])

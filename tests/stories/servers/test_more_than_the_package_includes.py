@@ -78,7 +78,9 @@ def test_the_largest_is_offered_where_none_is_large_enough(world: World, server:
     assert found.package.code == "vps-m"
 
 
-def test_nothing_is_offered_where_nothing_includes_more(world: World, server: Server) -> None:
+@pytest.mark.parametrize("on_sale", [True, False])
+def test_nothing_is_offered_where_nothing_includes_more(world: World, server: Server, on_sale: bool) -> None:
+    Package.objects.filter(pk=server.subscription.package_id).update(on_sale=on_sale)
     sell("vps-xs", 50, 500)
     carry(world, server, 150)
     assert world.mails("servers/upgrade") == []
