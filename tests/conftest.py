@@ -43,8 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    hypothesis_settings.load_profile("busy")  # a busy machine is no defect of what is tested
+    hypothesis_settings.register_profile(  # a busy machine is no defect of what is tested; the gate asks the same twice
+        "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=presence.required()
+    )
+    hypothesis_settings.load_profile("busy")
     config.addinivalue_line("markers", "wants(reason): set by the suite on a test whose service is missing")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # or every request is told that it is not there
     _own_cache(os.environ.get("PYTEST_XDIST_WORKER", ""))

@@ -9,15 +9,19 @@ from django.db import connections
 
 from panel.core.errors import RuleViolation
 
+MOST = 40  # each with a connection: what a small PostgreSQL has room for, beside the other workers
+
 
 def together(deeds: Sequence[Callable[[], Any]], *, may_refuse: bool = False) -> list[Any]:
-    """Carry the deeds out by as many threads, which start together; what each returned. The first error of any is
-    raised; with `may_refuse` a RuleViolation is an answer like another."""
-    start = Barrier(len(deeds))
+    """Carry the deeds out by as many threads, MOST at a time, which start together; what each returned. The first error
+    of any is raised; with `may_refuse` a RuleViolation is an answer like another."""
+    threads = min(len(deeds), MOST)
+    start = Barrier(threads)
 
-    def alone(deed: Callable[[], Any]) -> Any:
+    def alone(number: int, deed: Callable[[], Any]) -> Any:
         try:
-            start.wait(30)
+            if number < threads:
+                start.wait(30)
             return deed()
         except RuleViolation as refusal:
             if may_refuse:
@@ -26,8 +30,8 @@ def together(deeds: Sequence[Callable[[], Any]], *, may_refuse: bool = False) ->
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(len(deeds)) as crowd:
-        return list(crowd.map(alone, deeds))
+    with ThreadPoolExecutor(threads) as crowd:
+        return list(crowd.map(alone, range(len(deeds)), deeds))
 
 
 def at_once(deed: Callable[[], object], times: int = 8) -> None:
