@@ -24,7 +24,6 @@ VAT = "445710"
 BANK = "512000"
 DOUBTFUL = "416000"
 CLEARING = "511700"
-GATEWAY_FEES = "627800"
 LOSSES = "671400"
 
 CHART = {
@@ -37,7 +36,6 @@ CHART = {
     BANK: _("Bank"),
     DOUBTFUL: _("Doubtful customers"),
     CLEARING: _("Card payments on their way to the bank"),
-    GATEWAY_FEES: _("Fees of the payment provider"),
     LOSSES: _("Claims lost"),
 }
 OF_A_CUSTOMER = frozenset({CUSTOMERS, DOUBTFUL, FUNDS, DOWN_PAYMENTS})
