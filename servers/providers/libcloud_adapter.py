@@ -262,7 +262,7 @@ class LibcloudProvider(CloudProvider):
             yield
         except ProviderError:
             raise
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # libcloud's own word for what a vendor's driver cannot do
             raise not_supported(verb, self.label) from error
         except InvalidCredsError as error:
             raise ProviderError(f"{self.label} refuses our credentials", permanent=True, code="credentials") from error

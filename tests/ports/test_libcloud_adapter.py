@@ -160,7 +160,7 @@ def test_a_verb_without_effect_is_not_believed(cloud: LibcloudProvider, monkeypa
         (InvalidCredsError("no"), True, "credentials"),
         (ConnectionResetError("gone"), False, "unreachable"),
         (KeyError("server"), False, "failed"),
-        (NotImplementedError(), True, "not_supported"),
+        (NotImplementedError(), True, "not_supported"),  # what libcloud raises where a driver lacks a method
     ],
 )
 def test_every_failure_is_one_error_that_says_whether_to_ask_again(
