@@ -32,7 +32,7 @@ demo: runtime catalogues ## renew the demo world
 code: ## the present second factor of the demo world's staff
 	@$(PY) manage.py demo --code
 
-test: setup catalogues ## every test: pages and browsers on SQLite, the rest there and on PostgreSQL with Redis
+test: setup catalogues ## every test: pages and browsers on SQLite, stories on PostgreSQL with Redis where they are installed
 	@$(PY) tests/support/suite.py $(ARGS)
 
 test-fast: setup catalogues ## the plain tests, on SQLite

@@ -13,18 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from abuse.models import Kind
 from abuse.reports import Category, Confidence, Precision, ReportDraft, Source, Span, times
 from abuse.reports.addresses import canonical
+from panel.core.forms import LocalMoment
 from tickets.forms import FilesField
 
 ZONES = [("UTC", "UTC"), ("Europe/Paris", "Europe/Paris"), ("Europe/London", "Europe/London"),
          ("America/New_York", "America/New_York"), ("America/Los_Angeles", "America/Los_Angeles"),
          ("Asia/Tokyo", "Asia/Tokyo")]  # fmt: skip
-
-
-class LocalMoment(forms.DateTimeInput):
-    input_type = "datetime-local"
-
-    def __init__(self, **attrs: Any) -> None:
-        super().__init__(attrs={"step": "1", **attrs}, format="%Y-%m-%dT%H:%M:%S")
 
 
 class ReportForm(forms.Form):

@@ -19,6 +19,7 @@ from invoicing.models import (
     Subscription,
     SubscriptionState,
 )
+from invoicing.subscribing import kinds
 from panel.core.actions import Action, Danger, Reason
 from panel.core.actors import Actor
 
@@ -50,8 +51,11 @@ def _nothing_due(actor: Actor, invoice: Invoice | None) -> Reason:
 
 
 def _ended(actor: Actor, subscription: Subscription | None) -> Reason:
-    ways = rules.SUBSCRIPTION_TRANSITIONS[subscription.state] if subscription is not None else {"terminated"}
-    return None if SubscriptionState.TERMINATED in ways else _("This subscription has ended.")
+    if subscription is None:
+        return None
+    if SubscriptionState.TERMINATED not in rules.SUBSCRIPTION_TRANSITIONS[subscription.state]:
+        return _("This subscription has ended.")
+    return kinds.refusal_to_end(subscription) or None
 
 
 def _unchangeable(actor: Actor, subscription: Subscription | None) -> Reason:
@@ -182,6 +186,7 @@ STAFF_VAT_CHANGE = Action("invoicing.staff_vat_change", _("Change what decides t
 BOOKS = Action("invoicing.books", _("Books"), roles=("billing",))
 VAT_RATES = Action("invoicing.vat_rates", _("VAT rates"), roles=("billing",))
 STAFF_BANK = Action("invoicing.staff_bank", _("Bank transfers"), roles=("billing",))
+STAFF_PAYOUTS = Action("invoicing.staff_payouts", _("Payouts of the payment provider"), roles=("billing",))
 STAFF_DEBITS = Action("invoicing.staff_debits", _("SEPA collections"), roles=("billing",))
 MAKE_DEBITS = Action("invoicing.debits_make", _("Collect by SEPA"), roles=("billing",), danger=Danger.COSTS)
 STAFF_RUNS = Action("invoicing.staff_runs", _("Billing runs"), roles=("billing",), danger=Danger.COSTS)

@@ -12,6 +12,7 @@ class InvoicingConfig(AppConfig):
 
         from invoicing import frame, platforms, vies, wording  # noqa: F401
         from invoicing.accounting import closings, reconciling  # noqa: F401
+        from invoicing.banking import bank_files  # noqa: F401
         from invoicing.chasing import dunning, rejection_fees, suspending  # noqa: F401
         from invoicing.consuming import metered_kind, pack_expiry  # noqa: F401
         from invoicing.debiting import debit_wording, instead, mandate_signing, outcomes, pain008  # noqa: F401
@@ -29,10 +30,11 @@ class InvoicingConfig(AppConfig):
             refunds,
             rejections,
         )
+        from invoicing.paying_out import asking, payout_wording  # noqa: F401
         from invoicing.quoting import quote_signing  # noqa: F401
         from invoicing.renewing import billing_runs  # noqa: F401
         from invoicing.reviewing import deciding  # noqa: F401
-        from invoicing.selling_by_hand import sales_wording, writing_off  # noqa: F401
+        from invoicing.selling_by_hand import giving_up, sales_wording, taking_back, writing_off  # noqa: F401
         from invoicing.subscribing import ordering  # noqa: F401
         from invoicing.taxing import reporting, tax_wording, transmitting, vat_checks  # noqa: F401
         from invoicing.transferring import transfers  # noqa: F401

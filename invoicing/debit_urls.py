@@ -14,6 +14,7 @@ CUSTOMER = [
 STAFF = [
     path("debits/", debit_views.debit_list, name="debit_list"),
     path("debits/make/", debit_views.debit_make, name="debit_make"),
+    path("debits/announce/", debit_views.debit_announce, name="debit_announce"),
     path("debits/mandates/", staff_mandate_views.mandate_list, name="mandate_list"),
     path("debits/mandates/<slug:reference>/", staff_mandate_views.mandate_detail, name="mandate_detail"),
     path("debits/mandates/<slug:reference>.pdf", staff_mandate_views.mandate_pdf, name="mandate_pdf"),

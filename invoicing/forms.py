@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.models import Interval, Invoice, Package, Payment, PaymentMethod
+from invoicing.models import Interval, Invoice, Package, Payment, PaymentMethod, Payout
 from invoicing.offering import catalogue
+from invoicing.paying_out import arriving
 from invoicing.subscribing import kinds, trials
 from invoicing.subscribing.kinds import Question
 from panel.accounts.models import Account
@@ -89,9 +90,9 @@ def question_field(question: Question) -> forms.Field:
     if question.widget == "several":
         shared["initial"] = [value for value, _label in question.choices]
         return forms.MultipleChoiceField(choices=question.choices, widget=forms.CheckboxSelectMultiple, **shared)
-    widget = forms.Textarea(attrs={"rows": 3}) if question.widget == "textarea" else forms.TextInput()
+    widget = forms.Textarea(attrs={"rows": 4, "class": "mono"}) if question.widget == "textarea" else forms.TextInput()
     widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
-    return forms.CharField(max_length=2000, widget=widget, **shared)
+    return forms.CharField(max_length=question.longest, widget=widget, **shared)
 
 
 class DownPaymentForm(forms.Form):
@@ -207,19 +208,36 @@ class BankFileForm(forms.Form):
 
 
 class MatchForm(forms.Form):
-    """Whose a transfer is; or why it is nobody's."""
+    """Whose a transfer of `cents` is; or why it is nobody's."""
 
     wanted = forms.CharField(
         label=_("Invoice or customer"), max_length=35, required=False,
-        help_text=_("An invoice's number; or a customer's reference: it is then added to their funds."),
+        help_text=_(
+            "The number of an invoice or late-payment statement; or a customer's reference: it is then added to their "
+            "funds."
+        ),
     )  # fmt: skip
+    payout = forms.ModelChoiceField(
+        Payout.objects.none(),
+        label=_("Or a payout of the payment provider"),
+        required=False,
+        empty_label=_("None"),
+        to_field_name="provider_ref",
+    )
     reason = forms.CharField(
         label=_("Or set it aside, because"), max_length=300, required=False,
         help_text=_("For what is nobody's payment, such as interest."),
     )  # fmt: skip
 
+    def __init__(self, *args: Any, cents: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fitting = arriving.awaited().filter(amount_cents=cents)
+        cast("forms.ModelChoiceField[Payout]", self.fields["payout"]).queryset = fitting
+        if not fitting.exists():
+            del self.fields["payout"]
+
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        if not given.get("wanted") and not given.get("reason"):
+        if not any(given.get(name) for name in ("wanted", "payout", "reason")):
             raise forms.ValidationError(_("Say whose it is, or why it is set aside."))
         return given

@@ -62,7 +62,7 @@ register_nav(
 ALSO = {
     "invoices": ("invoicing_staff:order_list", "invoicing_staff:run_list", "invoicing_staff:metering"),
     "catalogue": ("invoicing_staff:promotion_list", "invoicing_staff:group_list"),
-    "payments": ("invoicing_staff:debit_list", "invoicing_staff:bank_list"),
+    "payments": ("invoicing_staff:debit_list", "invoicing_staff:bank_list", "invoicing_staff:payout_list"),
 }
 BILLING = NavGroup(_("Billing"), "billing")
 register_nav(

@@ -61,6 +61,7 @@ from invoicing.paying.payment_models import (
     WebhookBody,
     WebhookEvent,
 )
+from invoicing.paying_out.payout_models import Payout, PayoutLine
 from invoicing.quoting.quote_models import (
     Quote,
     QuoteLine,
@@ -79,7 +80,7 @@ from invoicing.reviewing.review_models import (
     ReviewState,
     WhyRefused,
 )
-from invoicing.selling_by_hand.sales_models import DraftInvoice, DraftLine, ManualPayment, WriteOff
+from invoicing.selling_by_hand.sales_models import DraftInvoice, DraftLine, ManualPayment, PaidBack, WriteOff
 from invoicing.subscribing.change_models import ChangeState, SubscriptionChange
 from invoicing.subscribing.order_models import (
     Consumption,
@@ -160,9 +161,12 @@ __all__ = [
     "PackNotice",
     "Package",
     "PackageMeter",
+    "PaidBack",
     "Payment",
     "PaymentMethod",
     "PaymentState",
+    "Payout",
+    "PayoutLine",
     "Posting",
     "Price",
     "PriceNotice",

@@ -4,7 +4,6 @@ Beside it: `tax_rules` (INV-10), `period_rules` (SUB-5, SUB-12), `usage_rules` (
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -14,6 +13,7 @@ from typing import Any
 from invoicing.subscribing.period_rules import Period
 from invoicing.taxing import tax_rules
 from invoicing.taxing.tax_rules import ItemVat, Totals, VatGroup, VatTreatment, totals
+from panel.core import canonical
 from panel.core.money import Cents, euros, round_cents
 
 ORDER_TRANSITIONS = {
@@ -224,8 +224,7 @@ def issue_instant(now: datetime, last: datetime | None) -> datetime:
 
 def document_hash(previous: str, content: Mapping[str, Any]) -> str:
     """Chains a document to the one before it in its series; `previous` is GENESIS for the first."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{previous}\n{canonical.text_of(content)}".encode()).hexdigest()
 
 
 # --- what settles an invoice -----------------------------------------------------------------------------------------

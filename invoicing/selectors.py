@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from invoicing.models import (
     Family,
     Interval,
     Invoice,
+    InvoiceKind,
     InvoiceLine,
     InvoiceState,
     NumberSeries,
@@ -177,14 +178,21 @@ def _prices(now: datetime, account: Account | None = None) -> dict[tuple[str, in
     """The prices in force by (kind of item, id, interval): the newest that is valid wins, a group's before a listed."""
     group = groups.of(account, now=now) if account is not None else None
     rows = Price.objects.filter(valid_from__lte=now).filter(Q(group=None) | Q(group=group.pk if group else None))
-    found = {}
+    found, listed = dict[tuple[str, int, str], _Seen](), dict[tuple[str, int, str], _Seen]()
     for row in rows.order_by(F("group").asc(nulls_first=True), "valid_from"):
         kind = "package" if row.package_id else "option"
+        key = kind, row.package_id or row.option_id or 0, row.interval
+        if row.ends:  # of the group: the list holds again
+            found.pop(key, None)
+            found |= {key: listed[key]} if key in listed else {}
+            continue
         own = group is not None and (row.group_id is not None or group.percent > 0)
         cents = row.amount_cents
         if group is not None and row.group_id is None:
             cents = group_rules.price(cents, None, group.percent) or 0
-        found[kind, row.package_id or row.option_id or 0, row.interval] = _Seen(cents, row.setup_cents, own)
+        found[key] = _Seen(cents, row.setup_cents, own)
+        if row.group_id is None:
+            listed[key] = found[key]
     return found
 
 
@@ -346,36 +354,44 @@ def numbered(rows: QuerySet[Invoice], words: str) -> QuerySet[Invoice]:
     return rows.order_by("-pk")
 
 
+SHORT = 10  # rows of a list on the overview
+DUE = F("total_cents") - F("credited_cents") - F("paid_cents")  # of an invoice that is open or overdue
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of an account's money."""
+    """The state of an account's money: sums of everything, and of each list the first SHORT rows."""
 
     due_cents: Cents
     overdue_cents: Cents
     funds_cents: Cents
     unpaid: list[Invoice]
+    unpaid_count: int
     upcoming: list[Subscription]
+    upcoming_count: int
     month_cents: Cents
     means: PaymentMethod | None
 
 
 def overview(account: Account, *, now: datetime) -> Overview:
-    """What is due, what comes within a month, and how it will be paid."""
-    unpaid = list(Invoice.objects.filter(STATES["open"], account=account).order_by("due_on", "pk"))
+    """What is due, what comes within a month, and how it will be paid; the same few queries for any number of rows."""
+    unpaid = Invoice.objects.filter(STATES["open"], account=account).exclude(kind=InvoiceKind.CREDIT_NOTE)
+    late = Q(state=InvoiceState.OVERDUE)
+    owed = unpaid.aggregate(count=Count("pk"), due=Sum(DUE), overdue=Sum(DUE, filter=late))
     running = Subscription.objects.filter(
-        account=account, state__in=[SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED]
-    )
-    until = add_months(paris_date(now), 1)
-    upcoming = list(running.filter(period_end__lte=until).select_related("package").order_by("period_end"))
+        account=account, state__in=[SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED],
+        period_end__lte=add_months(paris_date(now), 1),
+    )  # fmt: skip
+    extras = SubscriptionOption.objects.filter(subscription__in=running, until=None)
+    renewed = running.aggregate(count=Count("pk"), cents=Sum("price_cents"))
+    more = extras.aggregate(cents=Sum(F("price_cents") * F("quantity")))["cents"]
     return Overview(
-        due_cents=sum(invoice.due_cents for invoice in unpaid),
-        overdue_cents=sum(invoice.due_cents for invoice in unpaid if invoice.state == InvoiceState.OVERDUE),
-        funds_cents=ledger.funds(account),
-        unpaid=unpaid,
-        upcoming=upcoming,
-        month_cents=sum(period_cents(upcoming).values()),
+        due_cents=owed["due"] or 0, overdue_cents=owed["overdue"] or 0, funds_cents=ledger.funds(account),
+        unpaid=list(unpaid.order_by("due_on", "pk")[:SHORT]), unpaid_count=owed["count"],
+        upcoming=list(running.select_related("package").order_by("period_end", "pk")[:SHORT]),
+        upcoming_count=renewed["count"], month_cents=(renewed["cents"] or 0) + (more or 0),
         means=means(account).filter(is_default=True).first(),
-    )
+    )  # fmt: skip
 
 
 def funds_movements(actor: Actor) -> QuerySet[Posting]:

@@ -9,6 +9,7 @@ from invoicing.consuming import usage_staff_views
 from invoicing.limiting import limit_views
 from invoicing.offering import catalogue_views, group_views, promotion_views
 from invoicing.paying import payment_staff_views
+from invoicing.paying_out import payout_views
 from invoicing.renewing import run_staff_views
 from invoicing.reviewing import renewal_views, review_views
 from invoicing.transferring import transfer_views
@@ -38,6 +39,7 @@ urlpatterns = [
     path("groups/of/<slug:code>/", group_views.group_detail, name="group_detail"),
     path("groups/of/<slug:code>/add/<slug:kind>/", group_views.group_add, name="group_add"),
     path("groups/of/<slug:code>/leave/<int:pk>/", group_views.group_leave, name="group_leave"),
+    path("groups/of/<slug:code>/prices/<int:pk>/end/", group_views.group_price_end, name="group_price_end"),
     path("promotions/", promotion_views.promotion_list, name="promotion_list"),
     path("promotions/new/", promotion_views.promotion_new, name="promotion_new"),
     path("promotions/code/<str:code>/", promotion_views.promotion_detail, name="promotion_detail"),
@@ -52,6 +54,8 @@ urlpatterns = [
     path("invoices/<slug:number>/credit/", staff_views.invoice_credit, name="invoice_credit"),
     path("bank/", bank_views.bank_list, name="bank_list"),
     path("bank/<int:pk>/", bank_views.bank_receipt, name="bank_receipt"),
+    path("payouts/", payout_views.payout_list, name="payout_list"),
+    path("payouts/<slug:ref>/", payout_views.payout_detail, name="payout_detail"),
     path("payments/", payment_staff_views.payment_list, name="payment_list"),
     path("payments/<slug:reference>/", payment_staff_views.payment_detail, name="payment_detail"),
     path("payments/<slug:reference>/give-back/", payment_staff_views.payment_give_back, name="payment_give_back"),

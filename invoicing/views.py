@@ -19,7 +19,7 @@ from invoicing.offering import catalogue, price_notices, pricing
 from invoicing.paying import payments
 from invoicing.reviewing import renewals
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, kinds, ordering, pauses, trials
+from invoicing.subscribing import changes, kinds, ordering, pauses, retaxing, trials
 from invoicing.transferring import transfer_views, transfers
 from panel.accounts import selectors as people
 from panel.accounts import terms_in_force
@@ -162,6 +162,7 @@ def _status_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "funds": ledger.funds(order.account),
         "quotation": pricing.thawed(order.quotation),
         "cancelled_because": ordering.why_cancelled(order),
+        "retaxed_at": retaxing.retaxed_at(order),
     }  # fmt: skip
 
 
@@ -232,7 +233,8 @@ def subscription_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "refusal": renewals.open_refusal(row), "may_pause": actions.PAUSE_SUBSCRIPTION.permits(actor),
         "can_rest": not pauses.why_not(row),
         "may_transfer": actions.TRANSFER.permits(actor), "offered": transfers.open_offer(row),
-        "may_end": actions.END_SUBSCRIPTION.permits(actor) and not actions.END_SUBSCRIPTION.refusal(actor, row),
+        "may_end": actions.END_SUBSCRIPTION.permits(actor) and row.state != SubscriptionState.TERMINATED,
+        "why_not_end": actions.END_SUBSCRIPTION.refusal(actor, row),
     }  # fmt: skip
     return render(request, "invoicing/subscription_detail.html", context)
 

@@ -10,6 +10,7 @@ WORDINGS.update(
         "invoicing.order.paid": Wording(_("Order %(order)s paid"), "check", "good"),
         "invoicing.order.cancelled": Wording(_("Order %(order)s cancelled: nothing is charged"), "ban", "warn"),
         "invoicing.order.held": Wording(_("Order %(order)s is being checked"), "review", "warn"),
+        "invoicing.order.retaxed": Wording(_("Order %(order)s carries another VAT: %(total)s"), "percent", "warn"),
         "invoicing.order.accepted": Wording(_("Order %(order)s checked and accepted"), "check", "good"),
         "invoicing.order.refused": Wording(_("Order %(order)s checked and refused"), "ban", "bad"),
         "invoicing.spending.cap_set": Wording(_("Spending cap set to %(amount)s a month"), "shield"),
@@ -62,6 +63,7 @@ WORDINGS.update(
         "invoicing.transfer.declined": Wording(_("Transfer of %(subscription)s declined"), "closed", "warn"),
         "invoicing.transfer.withdrawn": Wording(_("Transfer of %(subscription)s withdrawn"), "undo"),
         "invoicing.transfer.expired": Wording(_("Offer to transfer %(subscription)s expired"), "hourglass", "warn"),
+        "invoicing.price.ended": Wording(_("A group’s own price of %(item)s has ended"), "coin"),
         "invoicing.price.set": Wording(_("Price of %(item)s set to %(amount)s"), "coin"),
         "invoicing.price.announced": Wording(_("New price of %(item)s announced: %(amount)s"), "mail"),
         "invoicing.trial.announced": Wording(
@@ -79,6 +81,7 @@ WORDINGS.update(
         "invoicing.invoice.issued": Wording(_("Invoice %(invoice)s issued over %(total)s"), "invoice"),
         "invoicing.invoice.credit_noted": Wording(_("Credit note %(invoice)s over %(total)s on %(credits)s"), "undo"),
         "invoicing.invoice.paid": Wording(_("Invoice %(invoice)s paid"), "check", "good"),
+        "invoicing.invoice.part_paid": Wording(_("A part of invoice %(invoice)s paid: %(amount)s"), "coin", "good"),
         "invoicing.invoice.credited": Wording(_("Invoice %(invoice)s fully credited"), "undo"),
         "invoicing.invoice.overdue": Wording(_("Invoice %(invoice)s is overdue"), "alarm", "bad"),
         "invoicing.invoice.open": Wording(_("Invoice %(invoice)s is open again"), "waiting", "warn"),

@@ -9,7 +9,7 @@ urlpatterns = [
     # the customer's Sandbox
     path("", include("panel.sandbox.urls")),
     path("", include("invoicing.urls")),  #      /services/ order, /billing/ invoices and means
-    path("", include("servers.urls")),  #        /servers/ state, power, traffic; /keys/; /ops/servers/ the fleet
+    path("", include("servers.urls")),  #        /servers/ state, power; /keys/; /status/; /ops/servers/ the fleet
     path("", include("tickets.urls")),  #        /support/ requests
     path("", include("abuse.urls")),  #          /support/cases/, the public form /report/
     path("", include("panel.accounts.urls")),  # /contacts/, profile, tokens, /legal/

@@ -13,12 +13,28 @@ from servers.models import Server, ServerAction
 from servers.rules import Verb
 
 
-def begin(server: Server, verb: Verb, *, actor: Actor, because: str, now: datetime) -> ServerAction:
+def begin(
+    server: Server, verb: Verb, *, actor: Actor, because: str, now: datetime, facts: Mapping[str, Any] | None = None
+) -> ServerAction:
     """A new line in the server's action log, still waiting."""
     return ServerAction.objects.create(
         server=server, account_id=server.account_id, verb=verb, actor_kind=actor.kind, actor_id=actor.user_id,
-        because=because, requested_at=now,
+        because=because, requested_at=now, facts=dict(facts or {}),
     )  # fmt: skip
+
+
+def noted(op: Operation) -> dict[str, Any]:
+    """What the line of an operation keeps besides its steps."""
+    return dict(ServerAction.objects.values_list("facts", flat=True).get(pk=op.payload["action"]))
+
+
+@transaction.atomic
+def note(op: Operation, **more: Any) -> dict[str, Any]:
+    """Keep more of it; all that is kept by then."""
+    action = ServerAction.objects.select_for_update().get(pk=op.payload["action"])
+    action.facts = {**action.facts, **more}
+    action.save(update_fields=["facts"])
+    return dict(action.facts)
 
 
 def attach(

@@ -1,5 +1,6 @@
 """Who may do what with servers, and why not just now."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.functional import Promise
@@ -9,8 +10,8 @@ from panel.accounts import restrictions
 from panel.core import live
 from panel.core.actions import Action, Danger, Reason
 from panel.core.actors import Actor
-from servers import rules
-from servers.models import Server, ServerAction
+from servers import places, rules
+from servers.models import Server, ServerAction, SshKey
 from servers.rules import Verb, WhyNot
 
 STAFF = ("support", "billing", "abuse", "infrastructure")
@@ -23,52 +24,109 @@ SENTENCES: dict[str, str | Promise] = {
     WhyNot.BUSY: _("Another action on this server is still under way."),
     WhyNot.ALREADY_ON: _("The server is running already."),
     WhyNot.ALREADY_OFF: _("The server is stopped already."),
+    WhyNot.PROTECTED: _("The server is protected from deletion. Take the protection off first."),
+    WhyNot.NOT_PROTECTED: _("The server is not protected."),
+    WhyNot.ENDS_ALREADY: _("The end of its subscription is planned. Take that back first."),
+    WhyNot.IN_RESCUE: _("The server runs its rescue system. Leave it first."),
+    WhyNot.NOT_IN_RESCUE: _("The server does not run a rescue system."),
+    WhyNot.NO_KEY: _("Nobody could log in: the account has no SSH key. Add one first."),
+}
+NOT_HERE: dict[str, str | Promise] = {
+    "start_stop": _("This place cannot switch a server on and off."),
+    "soft_stop": _("This place cannot ask a server to shut down. Shut it down from inside, or cut its power."),
+    "reboot": _("This place cannot reboot a server."),
+    "rebuild": _("This place cannot give a server a new disk."),
+    "rescue": _("This place has no rescue system."),
 }
 
 
-def _why_not(verb: Verb, actor: Actor, server: Server) -> Reason:
-    reason = rules.why_not(verb, state=server.state, busy=is_busy(server))
-    if reason is None and restrictions.blocking(server.account_id, "manage_servers", server):
-        reason = WhyNot.SUSPENDED
-    return SENTENCES[reason] if reason else None
+def _why_not(verb: Verb) -> Callable[[Actor, Any], Reason]:
+    def refusal(actor: Actor, server: Any) -> Reason:
+        if not isinstance(server, Server):
+            return None
+        reason = rules.why_not(verb, _standing(verb, server))
+        if reason is None and restrictions.blocking(server.account_id, "manage_servers", server):
+            reason = WhyNot.SUSPENDED
+        if reason is WhyNot.NOT_HERE:
+            return NOT_HERE[rules.NEEDS[verb]]
+        return SENTENCES[reason] if reason else None
+
+    return refusal
 
 
-def is_busy(server: Server) -> bool:
-    """Whether a start, stop or reboot is under way."""
-    return server.actions.filter(state=ServerAction.State.WAITING, verb__in=rules.POWER_VERBS).exists()
+def _standing(verb: Verb, server: Server) -> rules.Standing:
+    """What decides over `verb`; what costs a question is asked only where it matters."""
+    return rules.Standing(
+        server.state, busy=verb in rules.ONE_AT_A_TIME and is_busy(server, verb), able=places.able(server.place, verb),
+        rescue=server.rescue_since is not None, protected=server.protected,
+        keys=verb is not Verb.RESCUE or SshKey.objects.filter(account=server.account_id, removed_at=None).exists(),
+        ends=verb is Verb.PROTECT and server.subscription.ends_on is not None,
+    )  # fmt: skip
 
 
-def _start(actor: Actor, server: Any) -> Reason:
-    return _why_not(Verb.START, actor, server)
-
-
-def _stop(actor: Actor, server: Any) -> Reason:
-    return _why_not(Verb.STOP, actor, server)
-
-
-def _reboot(actor: Actor, server: Any) -> Reason:
-    return _why_not(Verb.REBOOT, actor, server)
-
-
-def _keys(actor: Actor, server: Any) -> Reason:
-    return _why_not(Verb.KEYS, actor, server) if isinstance(server, Server) else None
+def is_busy(server: Server, verb: Verb) -> bool:
+    """Whether one of the verbs is under way that exclude `verb`: who asked a machine to shut down may still cut it."""
+    others = rules.ONE_AT_A_TIME - ({Verb.STOP} if verb is Verb.CUT else set())
+    return server.actions.filter(state=ServerAction.State.WAITING, verb__in=others).exists()
 
 
 SEE = Action("servers.see", _("See servers"), permission="see")
-START = Action("servers.start", _("Start"), permission="servers", roles=("infrastructure",), why_not=_start)
-STOP = Action(
-    "servers.stop", _("Stop"), permission="servers", roles=("infrastructure",), danger=Danger.CONFIRM, why_not=_stop
+START = Action(
+    "servers.start", _("Start"), permission="servers", roles=("infrastructure",), why_not=_why_not(Verb.START)
 )
+STOP = Action(
+    "servers.stop", _("Stop"), permission="servers", roles=("infrastructure",), danger=Danger.CONFIRM,
+    why_not=_why_not(Verb.STOP),
+)  # fmt: skip
+CUT = Action(
+    "servers.cut", _("Cut the power"), permission="servers", roles=("infrastructure",), danger=Danger.CONFIRM,
+    why_not=_why_not(Verb.CUT),
+)  # fmt: skip
 REBOOT = Action(
     "servers.reboot", _("Reboot"), permission="servers", roles=("infrastructure",), danger=Danger.CONFIRM,
-    why_not=_reboot,
+    why_not=_why_not(Verb.REBOOT),
 )  # fmt: skip
+MANAGE = Action("servers.manage", _("Manage a server"), permission="servers")
+STAFF_MANAGE = Action("servers.staff_manage", _("Manage a server"), roles=("infrastructure",))
+LIMIT = Action("servers.limit", _("Limit a server"), roles=("infrastructure", "abuse"), danger=Danger.CONFIRM)
+ANSWER_LIMIT = Action("servers.limit_answer", _("Answer to a limit"), permission="tickets")
+RENAME = Action(
+    "servers.rename", _("Rename"), permission="servers", roles=("infrastructure",), why_not=_why_not(Verb.RENAME)
+)
+PROTECT = Action(
+    "servers.protect", _("Protect from deletion"), permission="servers", roles=("infrastructure",),
+    why_not=_why_not(Verb.PROTECT),
+)  # fmt: skip
+# Who may order it, and so end it, may take its protection off (SUB-6).
+UNPROTECT = Action(
+    "servers.unprotect", _("Take the protection off"), permission="order", roles=("infrastructure",),
+    danger=Danger.CONFIRM, why_not=_why_not(Verb.UNPROTECT),
+)  # fmt: skip
+REBUILD = Action(
+    "servers.rebuild", _("Rebuild"), permission="servers", roles=("infrastructure",), danger=Danger.DESTROYS,
+    why_not=_why_not(Verb.REBUILD),
+)  # fmt: skip
+RESCUE = Action(
+    "servers.rescue", _("Start the rescue system"), permission="servers", roles=("infrastructure",),
+    danger=Danger.CONFIRM, why_not=_why_not(Verb.RESCUE),
+)  # fmt: skip
+LEAVE_RESCUE = Action(
+    "servers.leave_rescue", _("Leave the rescue system"), permission="servers", roles=("infrastructure",),
+    danger=Danger.CONFIRM, why_not=_why_not(Verb.LEAVE_RESCUE),
+)  # fmt: skip
+DESTROY = Action(
+    "servers.destroy", _("Destroy"), permission="order", danger=Danger.DESTROYS, why_not=_why_not(Verb.DESTROY)
+)
 WARN_AT = Action("servers.warn_at", _("Traffic warning"), permission="servers")
 SEE_KEYS = Action("servers.keys", _("SSH keys"), permission="see")
-KEYS = Action("servers.keys_change", _("Change SSH keys"), permission="servers", why_not=_keys)
+KEYS = Action("servers.keys_change", _("Change SSH keys"), permission="servers", why_not=_why_not(Verb.KEYS))
 STAFF_SEE = Action("servers.staff_see", _("Fleet"), roles=STAFF)
 
-BY_VERB: dict[Verb, Action] = {Verb.START: START, Verb.STOP: STOP, Verb.REBOOT: REBOOT}
+POWER: dict[Verb, Action] = {Verb.START: START, Verb.STOP: STOP, Verb.REBOOT: REBOOT, Verb.CUT: CUT}
+BY_VERB: dict[Verb, Action] = POWER | {
+    Verb.REBUILD: REBUILD, Verb.RESCUE: RESCUE, Verb.LEAVE_RESCUE: LEAVE_RESCUE
+}  # fmt: skip
+"""Those that exclude each other (`rules.ONE_AT_A_TIME`)."""
 
 
 def may_watch(actor: Actor, name: str) -> bool:

@@ -16,17 +16,20 @@ class ServersConfig(AppConfig):
             actions,
             addresses,
             enforcement,
+            host_keys,
             journal,
             keys,
             metering,
             monitoring,
-            power,
             provisioning,
             reconcile,
             shell,
         )
         from servers.kinds import VpsKind
+        from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
         from servers.providers import check_places
+        from servers.safeguarding import safeguards  # noqa: F401
+        from servers.verbs import naming, power, rebuilding, rescuing, resizing  # noqa: F401
 
         kinds.register("vps", VpsKind())
         checks.register(check_places)

@@ -80,6 +80,7 @@ class SuspendServer(operations.Handler):
     """The machine is off, and its owner cannot start it."""
 
     kind = "servers.suspend"
+    resumable = True
     label = _("Suspend a server")
     max_attempts = 12
 
@@ -132,6 +133,7 @@ class ResumeServer(operations.Handler):
     """The machine is what it was before the suspension."""
 
     kind = "servers.resume"
+    resumable = True
     label = _("Resume a server")
     max_attempts = 12
 
@@ -224,6 +226,7 @@ class ConfirmSuspension(operations.Handler):
     """Once every machine meant is off: the restriction took effect (the clock of ABU-5 runs from here)."""
 
     kind = "servers.suspended"
+    resumable = True
     label = _("Confirm a suspension")
     max_attempts = 12
 

@@ -10,11 +10,12 @@ from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
-from django.db.models import CharField, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
+from django.db.models import CharField, FilteredRelation, Q, QuerySet
 
 from panel.accounts.models import Account
 from panel.core.prepared import Prepared, at_once, slot
-from servers.models import AddressHolding, Discrepancy, Server, TrafficMonth
+from servers import months
+from servers.models import AddressHolding, Discrepancy, Server
 from servers.rules import ALIVE, State, percent_used
 
 PAGE = 50
@@ -82,9 +83,9 @@ def _prepared(state: str, place: bool, trouble: bool, before: bool) -> Prepared:
 def _page(words: str, state: str, place: Any, trouble: bool, before: Any) -> QuerySet[Any, Any]:
     """A page and one row more, with each server's first address and its latest traffic month."""
     first = FilteredRelation("holdings", condition=Q(holdings__until=None, holdings__is_first=True))
-    month = TrafficMonth.objects.filter(server=OuterRef("pk")).order_by("-starts_on")
-    used = Subquery(month.values(both=F("rx_bytes") + F("tx_bytes"))[:1])
-    rows: QuerySet[Server] = Server.objects.annotate(first=first, used=used).order_by("-pk")
+    rows: QuerySet[Server] = Server.objects.annotate(first=first, used=months.own(), given=months.given()).order_by(
+        "-pk"
+    )
     if state:
         rows = rows.filter(state=state)
     elif not words:
@@ -97,7 +98,7 @@ def _page(words: str, state: str, place: Any, trouble: bool, before: Any) -> Que
         rows = rows.filter(_named(words))
     if before:
         rows = rows.filter(pk__lt=before)
-    return rows.values_list(*COLUMNS, "first__address__ip", "first__address__blocked", "used")[: PAGE + 1]
+    return rows.values_list(*COLUMNS, "first__address__ip", "first__address__blocked", "used", "given")[: PAGE + 1]
 
 
 def _named(words: str) -> Q:
@@ -120,10 +121,11 @@ def _is_address(words: str) -> bool:
 
 
 def _row(row: Sequence[Any], **span: datetime | None) -> Row:
-    pk, reference, name, state, power, reachable, place, included, owner, company, person, address, blocked, used = row
+    *plain, owner, company, person, address, blocked, used, given = row
+    pk, reference, name, state, power, reachable, place, included = plain
     return Row(
         pk, reference, name, state, power, reachable, place, owner, company or person, address or "",
-        bool(blocked), used or 0, percent_used(used or 0, included), **span,
+        bool(blocked), used or 0, percent_used(used or 0, included, given or 0), **span,
     )  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def _holders(words: str) -> Fleet:
     holdings = AddressHolding.objects.filter(address__ip=str(ip_address(words))).order_by("-since", "-pk")
     found = holdings.values_list("since", "until", "address__blocked", *columns)[:PAGE]
     return Fleet(
-        [_row([*row, words, blocked and until is None, 0], held_from=since, held_until=until)
+        [_row([*row, words, blocked and until is None, 0, 0], held_from=since, held_until=until)
          for since, until, blocked, *row in found],
         None, past=True,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from servers import keys
+from servers import keys, rules
 from servers.models import Server
 
 
@@ -38,3 +38,44 @@ class WarnForm(forms.Form):
         label=_("Warn me at (percent)"), min_value=1, max_value=1000, required=False,
         help_text=_("Besides the warnings everybody gets. Empty: no warning of your own."),
     )  # fmt: skip
+
+
+class NameForm(forms.Form):
+    """What a server is called and sorted by."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=rules.LONGEST_NAME, help_text=_("Its host name too, where the place can reach it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+    labels = forms.CharField(
+        label=_("Labels"), max_length=300, required=False,
+        help_text=_("Words to find servers by, divided by commas, such as: production, shop."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )  # fmt: skip
+
+
+class TypedForm(forms.Form):
+    """The name of a server, typed by whoever is about to lose what is on it."""
+
+    confirm = forms.CharField(
+        max_length=rules.LONGEST_NAME,
+        widget=forms.TextInput(
+            attrs={"class": "mono", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+        ),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["confirm"].label = _("Type %(name)s to confirm") % {"name": name}
+        self.fields["confirm"].widget.attrs["data-typed"] = name
+
+
+class RebuildForm(TypedForm):
+    """Which system a server starts anew with."""
+
+    image = forms.ChoiceField(label=_("System"))
+    field_order = ("image", "confirm")
+
+    def __init__(self, *args: Any, images: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["image"].choices = list(images.items())  # type: ignore[attr-defined]

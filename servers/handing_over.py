@@ -16,7 +16,7 @@ from panel.accounts.models import Restriction
 from panel.core import events
 from panel.core.actors import SYSTEM
 from panel.core.models import subject_of
-from servers import enforcement
+from servers import enforcement, outages
 from servers.action_log import published, told
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
 from servers.rules import State, month_at
@@ -29,6 +29,8 @@ def refusal(subscription: Subscription) -> str:
         return _("A server can be transferred while it runs or is switched off.")
     if server.actions.filter(state=ServerAction.State.WAITING).exists():
         return _("Another action on this server is still under way.")
+    if server.rescue_since is not None:
+        return _("The server runs its rescue system. Leave it first.")
     if enforcement.restrictions_on(server) or _waiting_for_release(server):
         return _("This service is restricted at the moment and cannot go to another account.")
     return ""
@@ -50,9 +52,11 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
         return
     before = server.account_id
     server.account_id = subscription.account_id
-    server.warn_percent = None
-    server.save(update_fields=["account", "warn_percent"])
-    settings = {**subscription.settings, "keys": []}  # ids of keys of who ordered it
+    server.warn_percent, server.protected = None, False
+    server.save(update_fields=["account", "warn_percent", "protected"])
+    server.labels.all().delete()
+    # ids of keys of who ordered it, and a script that only they wrote
+    settings = {**subscription.settings, "keys": [], "first_boot": ""}
     Subscription.objects.filter(pk=subscription.pk).update(settings=settings)
     subscription.settings = settings
     Meter.objects.filter(server=server).update(account=server.account_id)
@@ -60,6 +64,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     TrafficMonth.objects.filter(server=server, starts_on=running).update(
         account=server.account_id, given_rx_bytes=F("rx_bytes"), given_tx_bytes=F("tx_bytes"), warned_percent=0
     )
+    outages.handed_over(server, now=now)
     _addresses(server, now=now)
     _keys(server, now=now)
     told(server, "servers.server.handed_over", now=now, rule="SRV-3", subscription=subscription.reference)

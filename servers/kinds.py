@@ -1,6 +1,5 @@
 """How a paid subscription of the kind `vps` becomes a server (the port `invoicing.kinds.ServiceKind`)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,26 +12,16 @@ from invoicing.consuming.usage_rules import METERS, TRAFFIC
 from invoicing.models import Package, Subscription
 from invoicing.subscribing import kinds
 from panel.accounts.models import Account
+from panel.core import bulk
 from panel.core.errors import NotYet, RuleViolation
-from servers import (
-    addresses,
-    enforcement,
-    evidence,
-    handing_over,
-    places,
-    providers,
-    provisioning,
-    resizing,
-    rules,
-    wording,
-)
-from servers.models import AddressHolding, Server, SshKey, TrafficMonth
+from servers import addresses, enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
+from servers.models import AddressHolding, Meter, Server, SshKey, TrafficMonth
 from servers.rules import State
+from servers.verbs import naming, protection, resizing
 
 EXTRA_ADDRESS = "vps-address"
 MOST_EXTRA = 8
 BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
-HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 THERE = frozenset({State.RUNNING, State.STOPPED, State.SUSPENDED})
 UNTIL_READ = 600  # seconds
 
@@ -56,14 +45,16 @@ class VpsKind:
                 tuple((str(key.pk), f"{key.name} ({key.fingerprint})") for key in keys),
                 help=_("They are installed before the first start. You can add keys later too."), required=False,
             ),
+            *([kinds.Question(
+                "first_boot", _("Script for the first start"), "textarea", required=False,
+                longest=2 * rules.LONGEST_FIRST_BOOT,  # its line ends come as two letters each
+                help=_("Run once by sh, as root, when the server starts for the first time; at most 16 KiB. "
+                       "Put no secrets in it: whoever may manage the server can read it on its page."),
+            )] if any(places.capabilities(place).first_boot for place in offered) else []),
         ]  # fmt: skip
 
     def validate(self, package: Package, options: Mapping[str, Any]) -> dict[str, Any]:
-        name = str(options.get("name") or "").strip().lower()
-        if not HOST_NAME.fullmatch(name):
-            raise _wrong(
-                "name", _("A server's name has letters, digits and hyphens, at most 63, and no hyphen at an end.")
-            )
+        name = naming.checked(str(options.get("name") or ""))
         place = str(options.get("place") or next(iter(places.on_offer()), ""))
         if place not in places.on_offer():
             raise _wrong("place", _("This place is not on offer."))
@@ -76,8 +67,13 @@ class VpsKind:
             raise _wrong("options", _("Additional addresses are not on offer at this place."))
         if _backed_up(options.get("options") or {}) and not providers.get(place).capabilities.backups:
             raise _wrong("options", _("Backups and disaster recovery are not on offer at this place."))
+        script = rules.first_boot(str(options.get("first_boot") or ""))
+        if script is None:
+            raise _wrong("first_boot", _("A script for the first start has at most 16 KiB of text."))
+        if script and not providers.get(place).capabilities.first_boot:
+            raise _wrong("first_boot", _("This place cannot run a script at the first start."))
         return {
-            "name": name, "place": place, "image": image, "keys": _ids(options.get("keys") or ()),
+            "name": name, "place": place, "image": image, "keys": _ids(options.get("keys") or ()), "first_boot": script,
             "extra_addresses": extra, "options": dict(options.get("options") or {}),
         }  # fmt: skip
 
@@ -112,6 +108,9 @@ class VpsKind:
             return _("A server can be paused while it runs or is switched off.")
         return ""
 
+    def refusal_to_end(self, subscription: Subscription) -> str:
+        return protection.refusal_to_end(subscription)
+
     def refusal_to_change(self, subscription: Subscription, package: Package, options: Mapping[str, int]) -> str:
         server = Server.objects.select_related("subscription").filter(subscription=subscription).first()
         if server is None:
@@ -134,7 +133,7 @@ class VpsKind:
         """SRV-4: both directions of one traffic month, to the byte."""
         server = Server.objects.select_related("meter").filter(subscription=subscription).first()
         if server is not None:
-            _check_final(server, period)
+            _check_final(server, getattr(server, "meter", None), period)
         return self.usage_so_far(subscription, period)
 
     def usage_so_far(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
@@ -143,20 +142,22 @@ class VpsKind:
         return _counted(server, month)
 
     def usage_of(self, asked: Sequence[tuple[Subscription, kinds.UsagePeriod]]) -> list[list[kinds.UsageLine] | None]:
-        """Three queries, however many are asked for."""
-        rows = Server.objects.select_related("meter").filter(subscription__in={row.pk for row, _period in asked})
+        """As many queries for many as for one."""
+        mine = Server.objects.filter(subscription__in=bulk.among({row.pk for row, _period in asked}))
+        rows = bulk.read(mine, "id", "reference", "subscription_id", "state", "included_bytes")
         servers = {server.subscription_id: server for server in rows}
+        these = bulk.among(server.pk for server in rows)
+        read = Meter.objects.filter(server__in=these)
+        meters = {meter.server_id: meter for meter in bulk.read(read, "server_id", "at", "closed_at")}
         starts = {period.start for _row, period in asked}
-        months = {
-            (month.server_id, month.starts_on): month
-            for month in TrafficMonth.objects.filter(server__in=[server.pk for server in rows], starts_on__in=starts)
-        }
+        counted = TrafficMonth.objects.filter(server__in=these, starts_on__in=starts)
+        months = {(month.server_id, month.starts_on): month for month in bulk.read(counted)}
         found: list[list[kinds.UsageLine] | None] = []
         for row, period in asked:
             server = servers.get(row.pk)
             try:
                 if server is not None:
-                    _check_final(server, period)
+                    _check_final(server, meters.get(server.pk), period)
             except NotYet:
                 found.append(None)
             else:
@@ -191,10 +192,10 @@ class VpsKind:
         return self.describe_each([(subscription, language)])[0]
 
     def describe_each(self, asked: Sequence[tuple[Subscription, str]]) -> list[str]:
-        servers = {server.subscription_id: server for server in Server.objects.filter(
-            subscription__in=[subscription.pk for subscription, _language in asked])}  # fmt: skip
+        mine = Server.objects.filter(subscription__in=bulk.among(row.pk for row, _language in asked))
+        servers = {server.subscription_id: server for server in bulk.read(mine, "id", "subscription_id", "name")}
         held = AddressHolding.objects.filter(
-            server__in=[server.pk for server in servers.values()], is_first=True
+            server__in=bulk.among(server.pk for server in servers.values()), is_first=True
         ).order_by("since")
         newest = dict(held.values_list("server_id", "address__ip"))
         return [_described(row, servers.get(row.pk), newest, language) for row, language in asked]
@@ -224,11 +225,10 @@ def _living(subscription: Subscription) -> list[Server]:
     return list(Server.objects.alive().filter(subscription=subscription).select_related("subscription"))
 
 
-def _check_final(server: Server, period: kinds.UsagePeriod) -> None:
+def _check_final(server: Server, meter: Meter | None, period: kinds.UsagePeriod) -> None:
     """NotYet until the counter was read after the period's end, or for the last time."""
     if server.state in {State.ORDERED, State.CREATING, State.FAILED}:
         return
-    meter = getattr(server, "meter", None)
     if meter is None or meter.closed_at is not None:
         return
     if meter.at is None or meter.at < rules.Month(period.start, period.end).ends_at:

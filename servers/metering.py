@@ -108,11 +108,7 @@ def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:
     """SRV-5: one mail for each threshold, once; when several are passed in one stride, the highest."""
     bandwidth = terms.version(server.subscription.terms_version).bandwidth
     passed = rules.crossed(
-        month.own,
-        month.own_included,
-        warn_at=bandwidth.warn_at,
-        own=server.warn_percent,
-        warned=month.warned_percent,
+        month.own_percent, warn_at=bandwidth.warn_at, own=server.warn_percent, warned=month.warned_percent
     )
     if not passed:
         return
@@ -122,7 +118,7 @@ def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:
     account = server.account
     mail.send(
         "servers/traffic", to=account.billing_email, lang=account.language, now=now, account_id=account.pk,
-        subject=server, key=f"servers.traffic:{server.pk}:{month.starts_on}:{percent}",
+        subject=server, key=f"servers.traffic:{server.pk}:{account.pk}:{month.starts_on}:{percent}",
         context={
             "server": server, "percent": percent, "used": month.own, "included": month.own_included,
             "unit_price": bandwidth.unit_price, "ends_on": month.ends_on, "over": month.own > month.own_included,

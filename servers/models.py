@@ -9,6 +9,14 @@ from django.db.models import F, Q
 from panel.core import triggers
 from panel.core.querysets import TenantQuerySet
 from servers import rules
+from servers.label_models import ServerLabel
+from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
+
+__all__ = [
+    "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Interruption", "InterruptionNotice",
+    "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "Server", "ServerAction", "ServerLabel", "ServerQuerySet",
+    "SshKey", "TrafficHour", "TrafficMonth", "TrafficReading",
+]  # fmt: skip
 
 
 def _choices(*names: str) -> list[tuple[str, str]]:
@@ -44,6 +52,8 @@ class Server(models.Model):
         null=True, blank=True, help_text="the client's own threshold (SRV-5)"
     )
     host_key = models.TextField(blank=True, help_text="pinned at creation, from the host's side")
+    protected = models.BooleanField(default=False, help_text="refuses its destruction and rebuild by its owner")
+    rescue_since = models.DateTimeField(null=True, help_text="while it runs a rescue system")
     resume_to = models.CharField(max_length=12, blank=True, help_text="the state before a suspension")
     power = models.CharField(max_length=8, choices=_choices(*rules.Power), default=rules.Power.UNKNOWN.value)
     reachable = models.BooleanField(null=True)
@@ -77,6 +87,11 @@ class Server(models.Model):
     def token(self) -> str:
         """What a place knows this machine by: the subscription's reference, so that a repeat finds it (SRV-1)."""
         return self.subscription.reference
+
+    @property
+    def first_boot(self) -> str:
+        """The script that was ordered for its first start; empty for none."""
+        return str(self.subscription.settings.get("first_boot", ""))
 
 
 class Address(models.Model):
@@ -213,7 +228,7 @@ class ServerAction(models.Model):
         constraints = (
             models.UniqueConstraint(
                 F("server"),
-                condition=Q(state="waiting", verb__in=sorted(verb.value for verb in rules.POWER_VERBS)),
+                condition=Q(state="waiting", verb__in=sorted(verb.value for verb in rules.ONE_AT_A_TIME)),
                 name="action_one_power",
             ),
         )
@@ -313,14 +328,27 @@ class TrafficMonth(models.Model):
         return self.rx_bytes + self.tx_bytes
 
     @property
+    def own_rx(self) -> int:
+        return self.rx_bytes - self.given_rx_bytes
+
+    @property
+    def own_tx(self) -> int:
+        return self.tx_bytes - self.given_tx_bytes
+
+    @property
     def own(self) -> int:
         """Bytes since the server is its present account's."""
-        return self.total - self.given_rx_bytes - self.given_tx_bytes
+        return self.own_rx + self.own_tx
 
     @property
     def own_included(self) -> int:
         """What was left of the included volume then."""
         return max(0, self.included_bytes - self.given_rx_bytes - self.given_tx_bytes)
+
+    @property
+    def own_percent(self) -> int:
+        """Whole percent of that."""
+        return rules.percent_used(self.own, self.included_bytes, self.given_rx_bytes + self.given_tx_bytes)
 
 
 class Outage(models.Model):

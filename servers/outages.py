@@ -1,7 +1,5 @@
-"""When a server was down, as the watch saw it; each calendar month is reckoned once it is over (SUB-15).
-
-Announced maintenance has no record yet (SUB-10), so nothing is taken off.
-"""
+"""When a server was down, as the watch saw it; each calendar month is reckoned once it is over, announced maintenance
+taken off (SUB-15, SUB-10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +10,21 @@ from django.db import transaction
 
 from invoicing.compensating import service_credits
 from invoicing.documents import texts
-from invoicing.models import Interval, Subscription
+from invoicing.models import Interval, ServiceTransfer, Subscription, TransferState
 from invoicing.subscribing import composing
 from panel import terms
+from panel.accounts.models import Account
 from panel.core import due
 from panel.core.calendars import add_months, paris_date, start_of_paris_day
 from panel.core.money import Cents, round_cents
 from panel.terms.numbers import AvailabilityTerms
 from servers import rules, sla_rules
+from servers.maintaining import excuses
 from servers.models import AvailabilityMonth, Outage, Server
 from servers.rules import State
 from servers.sla_rules import Credit, Span
 
+MINUTE = timedelta(minutes=1)
 MONTHS_IN = {Interval.MONTH: 1, Interval.YEAR: 12}
 
 
@@ -40,6 +41,12 @@ def seen(server: Server, *, power: str, reachable: bool | None, now: datetime) -
         Outage.objects.filter(server=server, until=None).update(until=now)
 
 
+def handed_over(server: Server, *, now: datetime) -> None:
+    """The server has another account: what is down just now is down for both, one after the other (SUB-2)."""
+    if Outage.objects.filter(server=server, until=None).update(until=now):
+        Outage.objects.create(server=server, account_id=server.account_id, since=now)
+
+
 def close_settled(*, now: datetime) -> None:
     """A server that shall not run any more (stopped, suspended, ended) is not down either."""
     Outage.objects.filter(until=None).exclude(server__state=State.RUNNING).update(until=now)
@@ -50,11 +57,13 @@ def close_settled(*, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The availability of a server in a part of a calendar month."""
+    """The availability of a server in a part of a calendar month. `excused`: how long it was down besides, in
+    maintenance that had been announced in time."""
 
     month: date
     measured: timedelta
     down: timedelta
+    excused: timedelta
 
     @property
     def percent(self) -> Decimal:
@@ -63,18 +72,28 @@ class Figure:
     @property
     def down_minutes(self) -> int:
         """Minutes down, each one begun."""
-        return -(-self.down // timedelta(minutes=1))
+        return -(-self.down // MINUTE)
+
+    @property
+    def excused_minutes(self) -> int:
+        return self.excused // MINUTE
 
 
-def figure(server: Server, month: date, *, now: datetime, known: Sequence[Outage] | None = None) -> Figure:
-    """The availability in the calendar month that begins on `month` (Paris), as far as the server existed in it and up
-    to `now`."""
+def figure(
+    server: Server, month: date, *, now: datetime, known: Sequence[Outage] | None = None,
+    excused: Sequence[Span] | None = None, held: datetime | None = None,
+) -> Figure:  # fmt: skip
+    """The availability in the calendar month that begins on `month` (Paris), as far as the server existed in it (or was
+    `held` from that instant on) and up to `now`. `known` and `excused`: its outages and announced maintenance, where
+    they were read before."""
     first, last = start_of_paris_day(month), start_of_paris_day(add_months(month, 1))
-    since = max(first, server.ready_at or now)
+    since = max(first, held or server.ready_at or now)
     whole = Span(since, max(since, min(last, server.ended_at or now, now)))
     rows = known if known is not None else Outage.objects.filter(server=server, since__lt=last)
     spans = [Span(row.since, row.until or now) for row in rows]
-    return Figure(month, whole.until - whole.since, sla_rules.down(spans, whole))
+    shields = excuses.of(server) if excused is None else excused
+    down = sla_rules.down(spans, whole, excused=shields)
+    return Figure(month, whole.until - whole.since, down, sla_rules.down(spans, whole) - down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +105,27 @@ class Month:
 
 
 def recent(server: Server, *, now: datetime, count: int = 3) -> list[Month]:
-    """The present calendar month and those before it in which the server ran, newest first; two queries."""
+    """The present calendar month and those before it in which the server ran and was its present holder's (SUB-2),
+    newest first; four queries."""
     if server.ready_at is None:
         return []
-    last = min(now, server.ended_at or now)
-    newest, first = paris_date(last).replace(day=1), paris_date(server.ready_at).replace(day=1)
+    last, held = min(now, server.ended_at or now), _came(server) or server.ready_at
+    newest, first = paris_date(last).replace(day=1), paris_date(held).replace(day=1)
     months = [month for back in range(count) if (month := add_months(newest, -back)) >= first]
-    known = list(Outage.objects.filter(server=server, since__lt=now))
-    rows = AvailabilityMonth.objects.filter(server=server, starts_on__in=months)
-    credited = dict(rows.values_list("starts_on", "credited_cents"))
+    known = list(Outage.objects.filter(server=server, account=server.account_id, since__lt=now))
+    rows = AvailabilityMonth.objects.filter(server=server, account=server.account_id, starts_on__in=months)
+    credited, shields = dict(rows.values_list("starts_on", "credited_cents")), excuses.of(server)
     over = paris_date(now).replace(day=1)
-    return [
-        Month(figure(server, month, now=now, known=known), credited.get(month, 0 if month < over else None))
-        for month in months
-    ]
+    figures = [figure(server, month, now=now, known=known, excused=shields, held=held) for month in months]
+    return [Month(one, credited.get(one.month, 0 if one.month < over else None)) for one in figures]
+
+
+def _came(server: Server) -> datetime | None:
+    """When its present account took the server over, where it came from another one."""
+    taken = ServiceTransfer.objects.filter(
+        subscription=server.subscription_id, receiver=server.account_id, state=TransferState.ACCEPTED
+    )
+    return taken.order_by("-ended_at").values_list("ended_at", flat=True).first()
 
 
 @due.sweep("servers.availability", every_seconds=3600)
@@ -130,17 +156,39 @@ def _reckon(server: Server, subscription: Subscription, month: date, *, now: dat
     version = terms.version(subscription.terms_version)
     found, price = figure(server, month, now=now), month_price(subscription)
     owed = sla_rules.credit(found.measured, found.down, price, version.availability)
+    parts = _parts(server, found, owed.cents, now=now)
     AvailabilityMonth.objects.create(
-        server=server, account_id=server.account_id, starts_on=month, credited_cents=owed.cents,
+        server=server, account_id=server.account_id, starts_on=month, credited_cents=parts.get(server.account_id, 0),
         measured_seconds=found.measured // timedelta(seconds=1), down_seconds=found.down // timedelta(seconds=1),
         terms_version=version.name, reckoned_at=now,
     )  # fmt: skip
-    if owed.cents:
+    for account in Account.objects.filter(pk__in=[pk for pk, cents in parts.items() if cents]).order_by("pk"):
+        cents, once = parts[account.pk], f"SUB-15:{server.reference}:{month:%Y-%m}"
+        shared = {"part_cents": cents, "of_credit_cents": owed.cents} if cents != owed.cents else {}
         service_credits.grant_credit(
-            subscription.account, subscription, owed.cents, _said(server, found, owed, version.availability),
-            _evidence(server, found, owed, price) | {"terms": version.name}, rule="SUB-15",
-            once=f"SUB-15:{server.reference}:{month:%Y-%m}", now=now,
+            account, subscription, cents, _said(server, account, found, owed, version.availability),
+            _evidence(server, found, owed, price) | {"terms": version.name} | shared, rule="SUB-15",
+            once=once if account.pk == subscription.account_id else f"{once}:{account.reference}", now=now,
         )  # fmt: skip
+
+
+def _parts(server: Server, found: Figure, cents: Cents, *, now: datetime) -> dict[int, Cents]:
+    """The credit of a month, to each account by the time down while it had the server (SUB-2): the parts add up."""
+    rows = Outage.objects.filter(server=server, since__lt=start_of_paris_day(add_months(found.month, 1)))
+    waited = {
+        pk: figure(server, found.month, now=now, known=[row for row in rows if row.account_id == pk]).down
+        for pk in dict.fromkeys(row.account_id for row in rows.order_by("since", "pk"))
+    }
+    whole, done, parts = sum(waited.values(), timedelta()), timedelta(), dict[int, Cents]()
+    for pk, down in waited.items():
+        before, done = done, done + down
+        if whole:
+            parts[pk] = _running(cents, done, whole) - _running(cents, before, whole)
+    return parts
+
+
+def _running(cents: Cents, part: timedelta, whole: timedelta) -> Cents:
+    return round_cents(Decimal(cents) / 100 * (part // timedelta(seconds=1)) / (whole // timedelta(seconds=1)))
 
 
 def month_price(subscription: Subscription) -> Cents:
@@ -157,8 +205,8 @@ SAID = {
 }  # fmt: skip
 
 
-def _said(server: Server, found: Figure, owed: Credit, law: AvailabilityTerms) -> str:
-    language = texts.language_of(server.account.language)
+def _said(server: Server, account: Account, found: Figure, owed: Credit, law: AvailabilityTerms) -> str:
+    language = texts.language_of(account.language)
     return SAID[language].format(
         name=server.name, down=found.down_minutes, month=f"{found.month:%m/%Y}", hours=owed.hours,
         percent=texts.decimal(language, found.percent), promised=texts.decimal(language, law.promised_percent),
@@ -168,9 +216,9 @@ def _said(server: Server, found: Figure, owed: Credit, law: AvailabilityTerms) -
 
 
 def _evidence(server: Server, found: Figure, owed: Credit, price: Cents) -> dict[str, object]:
-    minute = timedelta(minutes=1)
     return {
-        "server": server.reference, "month": f"{found.month:%Y-%m}", "minutes_measured": found.measured // minute,
-        "minutes_down": found.down_minutes, "minutes_allowed": owed.allowed // minute, "hours_begun": owed.hours,
+        "server": server.reference, "month": f"{found.month:%Y-%m}", "minutes_measured": found.measured // MINUTE,
+        "minutes_down": found.down_minutes, "minutes_of_maintenance": found.excused_minutes,
+        "minutes_allowed": owed.allowed // MINUTE, "hours_begun": owed.hours,
         "percent": str(owed.percent.normalize()), "of_cents": price, "subscription": server.subscription.reference,
     }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from panel.core.errors import ProviderError
 from servers import providers
+from servers.rules import NEEDS, Verb
 
 # Where a place's configuration names no `images`: code -> name.
 DEFAULT_IMAGES: Mapping[str, Mapping[str, str]] = {
@@ -19,6 +21,20 @@ def label(place: str) -> str:
 def is_simulated(place: str) -> bool:
     """Whether nothing real stands behind the place; every page that shows it says so."""
     return providers.places().get(place, {}).get("provider") == "simulated"
+
+
+def able(place: str, verb: Verb) -> bool:
+    """Whether `verb` is among what the place can do; a place that cannot even be set up can do nothing."""
+    needed = NEEDS.get(verb)
+    return needed is None or bool(getattr(capabilities(place), needed))
+
+
+def capabilities(place: str) -> providers.Capabilities:
+    """What a place can do, for pages: they never fail because a place does."""
+    try:
+        return providers.get(place).capabilities
+    except ProviderError:
+        return providers.Capabilities(label(place))
 
 
 def labels() -> dict[str, str]:

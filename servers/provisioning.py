@@ -19,6 +19,7 @@ from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.rules import TRANSITIONS, Power, State, Verb
 
 LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
+LOOKS_BEFORE_THE_END = 20  # what nobody finishes any more is destroyed half made
 CREATE_STEPS = ("paid", "address", "requested", "running", "ready")
 DESTROY_STEPS = ("asked", "measured", "removed")
 
@@ -56,6 +57,7 @@ def spec_of(server: Server, ip: str) -> providers.NodeSpec:
     return providers.NodeSpec(
         token=server.token, name=server.name, image=server.image, size=providers.Size(**server.size),
         place=server.place, address="" if capabilities.chooses_address else ip, keys=tuple(keys),
+        first_boot=server.first_boot if capabilities.first_boot else "",
     )  # fmt: skip
 
 
@@ -189,6 +191,7 @@ class DestroyServer(operations.Handler):
     """The machine and its disk are gone, its last bytes counted, its addresses released."""
 
     kind = "servers.destroy"
+    resumable = True
     label = _("Destroy a server")
     max_attempts = 12
 
@@ -197,11 +200,12 @@ class DestroyServer(operations.Handler):
         creation = server.actions.filter(verb=Verb.CREATE).select_related("operation").first()
         if creation and creation.operation and creation.operation.state == Operation.State.RUNNING:
             raise NotYet(5, "its creation is just being carried out")
+        reopen(op.payload["action"])
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
         if node is None:
             return {"gone": True}
-        if node.power is Power.PENDING:
+        if node.power is Power.PENDING and op.attempts < LOOKS_BEFORE_THE_END:
             raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the machine is still being made")
         metering.last_reading(server, now=now)
         step(op.payload["action"], "measured", now=now)

@@ -1,6 +1,7 @@
 """What should be against what is: machines, their power, blocked addresses, silent meters. Repairs what is the
 panel's to repair, reports the rest, and closes a finding once it is gone (SRV-1, ABU-3)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from servers import addresses, enforcement, metering, providers
 from servers.models import Address, AddressHolding, Discrepancy, Meter, Server, ServerAction
 from servers.rules import ON_THE_HOST, Finding, Power, State
 
+COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
 SILENT_METER = timedelta(hours=1)
 
 
@@ -42,7 +44,8 @@ def reconcile(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
         if dry_run:
             report.would += [f"{place}: {one.kind} {one.ref} {one.detail}" for one in seen]
             continue
-        report.done += _keep(place, seen, now, complete=not any(one.kind is Finding.UNREACHABLE_PLACE for one in seen))
+        silent = any(one.kind is Finding.UNREACHABLE_PLACE for one in seen)
+        report.done += keep(place, seen, now, kinds=() if silent else COMPARED)
     if not dry_run:
         report.done += addresses.end_quarantine(now=now)
     return report
@@ -132,16 +135,16 @@ def _meters(place: str, now: datetime) -> list[Seen]:
     ]
 
 
-def _keep(place: str, seen: list[Seen], now: datetime, *, complete: bool) -> int:
-    """Open findings are renewed, new ones opened with their repair; after a full comparison the others are resolved."""
+def keep(place: str, seen: list[Seen], now: datetime, *, kinds: Collection[Finding]) -> int:
+    """Open findings are renewed, new ones opened with their repair; those of `kinds`, which were compared in full, are
+    resolved where they were not seen again."""
     for one in seen:
         with transaction.atomic():
             _open(place, one, now)
-    if complete:
-        still = {(str(one.kind), one.ref) for one in seen}
-        for row in Discrepancy.objects.filter(place=place, resolved_at=None):
-            if (row.kind, row.ref) not in still:
-                Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now)
+    still = {(str(one.kind), one.ref) for one in seen}
+    for row in Discrepancy.objects.filter(place=place, resolved_at=None, kind__in=kinds):
+        if (row.kind, row.ref) not in still:
+            Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now)
     return len(seen)
 
 

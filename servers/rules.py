@@ -49,11 +49,19 @@ class Power(StrEnum):
 
 
 class Verb(StrEnum):
-    """What can be asked of a server; the last six are the panel's own."""
+    """What can be asked of a server; from `CREATE` on they are the panel's own. To stop is to ask the machine to end,
+    to cut is to take its power away."""
 
     START = "start"
     STOP = "stop"
+    CUT = "cut"
     REBOOT = "reboot"
+    RENAME = "rename"
+    REBUILD = "rebuild"
+    RESCUE = "rescue"
+    LEAVE_RESCUE = "leave_rescue"
+    PROTECT = "protect"
+    UNPROTECT = "unprotect"
     CREATE = "create"
     SUSPEND = "suspend"
     RESUME = "resume"
@@ -62,7 +70,14 @@ class Verb(StrEnum):
     DESTROY = "destroy"
 
 
-POWER_VERBS = frozenset({Verb.START, Verb.STOP, Verb.REBOOT})
+POWER_VERBS = frozenset({Verb.START, Verb.STOP, Verb.CUT, Verb.REBOOT})
+ONE_AT_A_TIME = POWER_VERBS | {Verb.REBUILD, Verb.RESCUE, Verb.LEAVE_RESCUE}
+"""Of these at most one is under way on a server."""
+NEEDS: Mapping[Verb, str] = {
+    Verb.START: "start_stop", Verb.CUT: "start_stop", Verb.STOP: "soft_stop", Verb.REBOOT: "reboot",
+    Verb.REBUILD: "rebuild", Verb.RESCUE: "rescue", Verb.LEAVE_RESCUE: "rescue",
+}  # fmt: skip
+"""The capability that the place must have for a verb."""
 
 
 class WhyNot(StrEnum):
@@ -75,6 +90,13 @@ class WhyNot(StrEnum):
     BUSY = "busy"
     ALREADY_ON = "already_on"
     ALREADY_OFF = "already_off"
+    PROTECTED = "protected"
+    NOT_PROTECTED = "not_protected"
+    ENDS_ALREADY = "ends_already"
+    IN_RESCUE = "in_rescue"
+    NOT_IN_RESCUE = "not_in_rescue"
+    NO_KEY = "no_key"
+    NOT_HERE = "not_here"
 
 
 _NOT_ON_THE_HOST: Mapping[str, WhyNot] = {
@@ -87,19 +109,44 @@ _NOT_ON_THE_HOST: Mapping[str, WhyNot] = {
 }
 
 
-def why_not(verb: Verb, *, state: str, busy: bool) -> WhyNot | None:
-    """Why a person cannot ask `verb` of a server in `state` now; None when they can (SRV-8)."""
-    if state in _NOT_ON_THE_HOST:
-        if verb is Verb.KEYS and state == State.SUSPENDED:
-            return None
-        return _NOT_ON_THE_HOST[state]
-    if verb in POWER_VERBS and busy:
-        return WhyNot.BUSY
-    if verb is Verb.START and state == State.RUNNING:
-        return WhyNot.ALREADY_ON
-    if verb in {Verb.STOP, Verb.REBOOT} and state == State.STOPPED:
-        return WhyNot.ALREADY_OFF
-    return None
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides over a verb. `able`: the place can do it; `keys`: the account has an SSH key; `ends`: the end of the
+    subscription is planned."""
+
+    state: str
+    busy: bool = False
+    able: bool = True
+    rescue: bool = False
+    protected: bool = False
+    keys: bool = True
+    ends: bool = False
+
+
+_ANYWHERE = frozenset({Verb.RENAME, Verb.PROTECT, Verb.UNPROTECT})
+"""What asks nothing of the machine itself."""
+
+
+def why_not(verb: Verb, at: Standing) -> WhyNot | None:
+    """Why a person cannot ask `verb` of a server now; None when they can (SRV-8)."""
+    refused = _NOT_ON_THE_HOST.get(at.state)
+    if verb in _ANYWHERE and refused is not WhyNot.ENDED:
+        refused = None
+    if refused and not (verb is Verb.KEYS and at.state == State.SUSPENDED):
+        return refused
+    reasons = (
+        (WhyNot.NOT_HERE, not at.able),
+        (WhyNot.BUSY, verb in ONE_AT_A_TIME and at.busy),
+        (WhyNot.ALREADY_ON, verb is Verb.START and at.state == State.RUNNING),
+        (WhyNot.ALREADY_OFF, verb in {Verb.STOP, Verb.CUT, Verb.REBOOT} and at.state == State.STOPPED),
+        (WhyNot.PROTECTED, verb in {Verb.REBUILD, Verb.DESTROY, Verb.PROTECT} and at.protected),
+        (WhyNot.NOT_PROTECTED, verb is Verb.UNPROTECT and not at.protected),
+        (WhyNot.ENDS_ALREADY, verb is Verb.PROTECT and at.ends),
+        (WhyNot.IN_RESCUE, verb in {Verb.REBUILD, Verb.RESCUE} and at.rescue),
+        (WhyNot.NOT_IN_RESCUE, verb is Verb.LEAVE_RESCUE and not at.rescue),
+        (WhyNot.NO_KEY, verb is Verb.RESCUE and not at.keys),
+    )
+    return next((reason for reason, holds in reasons if holds), None)
 
 
 def after(verb: Verb) -> State | None:
@@ -108,6 +155,10 @@ def after(verb: Verb) -> State | None:
         Verb.CREATE: State.RUNNING,
         Verb.START: State.RUNNING,
         Verb.STOP: State.STOPPED,
+        Verb.CUT: State.STOPPED,
+        Verb.REBUILD: State.RUNNING,
+        Verb.RESCUE: State.RUNNING,
+        Verb.LEAVE_RESCUE: State.RUNNING,
         Verb.SUSPEND: State.SUSPENDED,
         Verb.DESTROY: State.DESTROYED,
     }.get(verb)
@@ -140,6 +191,42 @@ def names_a_rule(text: str) -> bool:
     return re.fullmatch(r"[A-Z]{3}-\d{1,2}", text) is not None
 
 
+_HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"[\w.-]{1,24}")
+LONGEST_NAME = 63
+MOST_LABELS = 8
+LONGEST_FIRST_BOOT = 16_384  # bytes; what the smallest of the known places takes
+
+
+def host_name(text: str) -> str | None:
+    """The name of a server that `text` gives, in small letters; None where it is no host name."""
+    name = text.strip().lower()
+    return name if _HOST_NAME.fullmatch(name) else None
+
+
+def labels(text: str) -> list[str] | None:
+    """The labels that `text` names, divided by commas or spaces, in small letters, each once, sorted; None where one is
+    too long or odd, or there are too many."""
+    found = sorted(set(text.lower().replace(",", " ").split()))
+    fit = len(found) <= MOST_LABELS and all(_LABEL.fullmatch(one) for one in found)
+    return found if fit else None
+
+
+def first_boot(text: str) -> str | None:
+    """A script as a machine wants it: line ends of Unix, the last one closed; None where it is too long."""
+    script = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+    script = f"{script}\n" if script else ""
+    return script if len(script.encode()) <= LONGEST_FIRST_BOOT and "\0" not in script else None
+
+
+SHUTDOWN_PATIENCE = timedelta(minutes=2)
+
+
+def ignored(asked_at: datetime, now: datetime) -> bool:
+    """Whether a machine that was asked to shut down had its time for it."""
+    return now - asked_at >= SHUTDOWN_PATIENCE
+
+
 class Finding(StrEnum):
     """What a comparison of the panel with a place can bring to light."""
 
@@ -151,6 +238,7 @@ class Finding(StrEnum):
     BLOCK_EXTRA = "block_extra"
     UNREACHABLE_PLACE = "place"
     METER = "meter"
+    HOST_KEY = "host_key"
 
 
 # ---------------------------------------------------------------- the traffic month
@@ -236,9 +324,13 @@ def forecast(used: int, recent: int, *, observed: timedelta, left: timedelta) ->
     return Forecast(used + recent * remaining // seconds, recent * 86400 // seconds, observed)
 
 
-def percent_used(used: int, included: int) -> int:
-    """Whole percent of the allowance reached, rounded down; 0 where nothing is included."""
-    return used * 100 // included if included else 0
+def percent_used(used: int, included: int, given: int = 0) -> int:
+    """Whole percent of the allowance reached, rounded down; 0 where nothing is included. `given` of it was used by who
+    had the server before: where they left nothing, 100 from the first byte on."""
+    left = max(0, included - given)
+    if left:
+        return used * 100 // left
+    return 100 if included and used else 0
 
 
 def roomier(included: Mapping[str, int], held: str, used: int) -> str | None:
@@ -251,8 +343,8 @@ def roomier(included: Mapping[str, int], held: str, used: int) -> str | None:
     return min(enough, key=lambda code: (enough[code], code)) if enough else max(more, key=lambda code: more[code])
 
 
-def crossed(used: int, included: int, *, warn_at: Sequence[int], own: int | None, warned: int) -> list[int]:
-    """SRV-5: the thresholds (percent) reached now and above the highest one already warned of, ascending."""
-    reached = percent_used(used, included)
+def crossed(reached: int, *, warn_at: Sequence[int], own: int | None, warned: int) -> list[int]:
+    """SRV-5: the thresholds (percent) up to the one `reached` and above the highest one already warned of,
+    ascending."""
     wanted = set(warn_at) | ({own} if own else set())
     return sorted(percent for percent in wanted if warned < percent <= reached)

@@ -15,7 +15,8 @@ from panel.core.money import Cents
 from panel.core.prepared import Prepared, whoever
 from panel.core.querysets import at_ip
 from panel.terms.numbers import BandwidthTerms
-from servers import enforcement, rules
+from servers import enforcement, months, rules
+from servers.label_models import ServerLabel
 from servers.models import AddressHolding, Meter, Server, ServerAction, SshKey, TrafficHour, TrafficMonth
 
 PAGE = 50
@@ -32,25 +33,31 @@ class ServerPage:
 
 
 def _listed(actor: Actor) -> QuerySet[Server]:
-    """The living servers with `first_ip`, their first address, and `month_bytes` of their latest traffic month."""
+    """The living servers with `first_ip`, their first address, `month_bytes` of their latest traffic month, and
+    `month_given`, those of who had them earlier in it."""
     first = AddressHolding.objects.filter(server=OuterRef("pk"), until=None, is_first=True)
-    month = TrafficMonth.objects.filter(server=OuterRef("pk")).order_by("-starts_on")
     return (
         Server.objects.visible_to(actor)
         .alive()
         .annotate(
             first_ip=Subquery(first.values("address__ip")[:1]),
-            month_bytes=Subquery(month.values(both=F("rx_bytes") + F("tx_bytes"))[:1]),
+            month_bytes=months.own(),
+            month_given=months.given(),
         )
     )
 
 
-def page_of_servers(actor: Actor, *, words: str = "", state: str = "", before: int | None = None) -> ServerPage:
-    """The account's living servers by name, reference or address; one query, however many there are."""
-    rows = _listed(actor)
+def page_of_servers(
+    actor: Actor, *, words: str = "", state: str = "", label: str = "", before: int | None = None
+) -> ServerPage:
+    """The account's living servers by name, reference, address or label; two queries, however many there are."""
+    rows = _listed(actor).prefetch_related("labels")
+    if label:
+        rows = rows.filter(labels__name=label)
     if words:
         held = Q(pk__in=AddressHolding.objects.filter(at_ip(words, "address__ip", until=None)).values("server_id"))
-        rows = rows.filter(Q(name__icontains=words) | Q(reference__iexact=words) | held)
+        labelled = Q(pk__in=ServerLabel.objects.visible_to(actor).filter(name=words.lower()).values("server_id"))
+        rows = rows.filter(Q(name__icontains=words) | Q(reference__iexact=words) | held | labelled)
     if state in rules.ALIVE:
         rows = rows.filter(state=state)
     if before:
@@ -59,7 +66,13 @@ def page_of_servers(actor: Actor, *, words: str = "", state: str = "", before: i
     return ServerPage(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
 
 
-_DRAWN = ("first_ip", "month_bytes")
+def labels(actor: Actor, limit: int = 20) -> list[str]:
+    """The labels of the account's living servers."""
+    rows = ServerLabel.objects.visible_to(actor).exclude(server__state=rules.State.DESTROYED)
+    return list(rows.order_by("name").values_list("name", flat=True).distinct()[:limit])
+
+
+_DRAWN = ("first_ip", "month_bytes", "month_given")
 # the account's newest living servers as `Brief`; one more than SHORT if there are more
 NEWEST = Prepared(
     lambda: (
@@ -72,14 +85,20 @@ NEWEST = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """A server in a short list. `used`: bytes of its latest traffic month."""
+    """A server in a short list. `used`: bytes of its latest traffic month; `given`: of who had it earlier in it, off
+    what the `package` includes."""
 
     reference: str
     name: str
     state: str
-    included: int
+    package: int
     address: str | None
     used: int | None
+    given: int | None
+
+    @property
+    def included(self) -> int:
+        return months.left(self.package, self.given)
 
 
 def find(actor: Actor, reference: str) -> Server:
@@ -127,7 +146,7 @@ def traffic(server: Server, *, now: datetime) -> Traffic:
     row = TrafficMonth.objects.filter(server=server, starts_on=month.starts_on).first()
     rx, tx, included = 0, 0, server.included_bytes
     if row is not None:
-        rx, tx, included = row.rx_bytes - row.given_rx_bytes, row.tx_bytes - row.given_tx_bytes, row.own_included
+        rx, tx, included = row.own_rx, row.own_tx, row.own_included
     meter = Meter.objects.filter(server=server).first()
     read_at = meter.at if meter else None
     ahead = _forecast(server, month, rx + tx, read_at, now)

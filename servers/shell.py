@@ -44,6 +44,9 @@ register_nav(
 )
 register_nav(
     "ops",
-    NavEntry("servers", _("Fleet"), "servers:staff_server_list", "server", order=40, go="f", allowed=_staff_may_see),
-)
+    NavEntry(
+        "servers", _("Fleet"), "servers:staff_server_list", "server", order=40, go="f", allowed=_staff_may_see,
+        also=("servers:staff_interruption_list",),
+    ),
+)  # fmt: skip
 register_search(find)

@@ -26,9 +26,14 @@ class Span:
         return Span(since, until) if since < until else None
 
 
-def down(outages: Iterable[Span], measured: Span) -> timedelta:
-    """How long it was down inside `measured`; outages that overlap count once."""
-    parts = sorted((part for one in outages if (part := one.within(measured))), key=lambda span: span.since)
+def down(outages: Iterable[Span], measured: Span, *, excused: Iterable[Span] = ()) -> timedelta:
+    """How long it was down inside `measured`, besides what is excused (announced maintenance); overlaps count once."""
+    shields = list(excused)
+    return _covered([*outages, *shields], measured) - _covered(shields, measured)
+
+
+def _covered(spans: Iterable[Span], measured: Span) -> timedelta:
+    parts = sorted((part for one in spans if (part := one.within(measured))), key=lambda span: span.since)
     total, reached = NOTHING, measured.since
     for part in parts:
         total += max(NOTHING, part.until - max(part.since, reached))

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET
 from panel.core import badges, clock
 from panel.core.models import Operation, subject_of
 from panel.core.web import actor, page
-from servers import actions, charting, fleet, places, selectors, wording
+from servers import actions, charting, fleet, places, selectors, undone, wording
 from servers.models import Address, AddressHolding, Server
+from servers.rules import ON_THE_HOST
 
 
 @page(actions.STAFF_SEE)
@@ -65,9 +66,11 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "", "place": places.label(server.place),
         "simulated": places.is_simulated(server.place), "topic": f"server:{server.pk}", "now": now,
         "live_url": f"{request.path}?part=live", "holdings": past,
+        "may_manage": actions.STAFF_MANAGE.permits(actor(request)),
+        "may_limit": actions.LIMIT.permits(actor(request)) and server.state in ON_THE_HOST,
         "operations": _operations(server),
         "others": _other_holders(server),
-        "findings": server.discrepancies.filter(resolved_at=None),
+        "findings": server.discrepancies.filter(resolved_at=None), "left_undone": undone.left_undone(server),
     }  # fmt: skip
     if request.GET.get("part") == "live":
         return render(request, "servers/staff_server_detail.html#live", context)

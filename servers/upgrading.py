@@ -53,14 +53,15 @@ def offer(server: Server, used: int, *, now: datetime, language: str = "") -> Of
 
 
 def propose(server: Server, month: TrafficMonth, *, now: datetime) -> None:
-    """Tell the customer of the offer by mail, once a traffic month; within the transaction that counted the traffic."""
+    """Tell the customer of the offer by mail, once a traffic month and holder; within the transaction that counted the
+    traffic."""
     account, language = server.account, texts.language_of(server.account.language)
     found = offer(server, month.total, now=now, language=language)
     if found is None:
         return
     mail.send(
         "servers/upgrade", to=account.billing_email, lang=language, now=now, account_id=account.pk, subject=server,
-        key=f"servers.upgrade:{server.pk}:{month.starts_on}",
+        key=f"servers.upgrade:{server.pk}:{account.pk}:{month.starts_on}",
         context={
             "server": server, "package": found.package.named(language), "code": found.package.code, "used": month.total,
             "included": month.included_bytes, "gets": found.included, "yearly": found.preview.later.interval == "year",

@@ -1,8 +1,10 @@
-"""The customer's servers and keys; the staff's fleet."""
+"""The customer's servers and keys; the status page; the staff's fleet and interruptions."""
 
 from django.urls import path
 
-from servers import staff_views, views
+from servers import manage_views, staff_views, views
+from servers.maintaining import maintenance_staff_views, status_views
+from servers.safeguarding import safeguard_views
 
 app_name = "servers"
 urlpatterns = [
@@ -10,11 +12,32 @@ urlpatterns = [
     path("servers/<str:reference>/", views.server_detail, name="server_detail"),
     path("servers/<str:reference>/traffic/", views.server_traffic, name="server_traffic"),
     path("servers/<str:reference>/power/", views.server_power, name="server_power"),
+    path("servers/<str:reference>/manage/", manage_views.server_manage, name="server_manage"),
     path("servers/<str:reference>/keys/", views.server_keys, name="server_keys"),
     path("keys/", views.key_list, name="key_list"),
     path("keys/add/", views.key_add, name="key_add"),
     path("keys/<int:pk>/delete/", views.key_delete, name="key_delete"),
+    path("support/limits/<str:number>/answer/", safeguard_views.limit_answer, name="limit_answer"),
+    # everybody
+    path("status/", status_views.status, name="status"),
+    path("status/feed.atom", status_views.feed, name="status_feed"),
+    path("status/<str:reference>/", status_views.interruption, name="interruption"),
     # staff
     path("ops/servers/", staff_views.server_list, name="staff_server_list"),
     path("ops/servers/<str:reference>/", staff_views.server_detail, name="staff_server_detail"),
+    path("ops/servers/<str:reference>/manage/", manage_views.staff_server_manage, name="staff_server_manage"),
+    path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
+    path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),
+    path("ops/interruptions/", maintenance_staff_views.interruption_list, name="staff_interruption_list"),
+    path("ops/interruptions/new/", maintenance_staff_views.interruption_new, name="staff_interruption_new"),
+    path(
+        "ops/interruptions/<str:reference>/",
+        maintenance_staff_views.interruption_detail,
+        name="staff_interruption_detail",
+    ),
+    path(
+        "ops/interruptions/<str:reference>/<str:name>/",
+        maintenance_staff_views.interruption_deed,
+        name="staff_interruption_deed",
+    ),
 ]

@@ -14,10 +14,12 @@ from panel.core import clock
 from panel.core.errors import RuleViolation
 from panel.core.quantities import duration_in_words
 from panel.core.web import actor, page, say
-from servers import actions, charting, keys, outages, places, power, selectors, upgrading, wording
+from servers import actions, charting, keys, outages, places, selectors, upgrading, wording
 from servers.forms import KeyForm, WarnForm
+from servers.maintaining import maintenance_wording, status_selectors
 from servers.models import Server, SshKey
 from servers.rules import ALIVE, POWER_VERBS, Verb
+from servers.verbs import power
 
 
 def _server(request: HttpRequest, reference: str) -> Server:
@@ -38,12 +40,13 @@ def _part(request: HttpRequest, name: str) -> str:
 @require_GET
 def server_list(request: HttpRequest) -> HttpResponse:
     words, state = request.GET.get("q", "").strip()[:80], request.GET.get("state", "")
-    before = request.GET.get("before", "")
+    before, label = request.GET.get("before", ""), request.GET.get("label", "")[:24]
     found = selectors.page_of_servers(
-        actor(request), words=words, state=state, before=int(before) if before.isdecimal() else None
+        actor(request), words=words, state=state, label=label, before=int(before) if before.isdecimal() else None
     )
     context = {
-        "found": found, "words": words, "state": state if state in ALIVE else "",
+        "found": found, "words": words, "label": label, "labels": selectors.labels(actor(request)),
+        "state": state if state in ALIVE else "",
         "topic": f"account:{actor(request).account_id}", "live_url": _part(request, "rows"),
         "states": ("running", "stopped", "suspended", "creating"), "may_order": actor(request).may("order"),
         "simulated": {place for place in {server.place for server in found.rows} if places.is_simulated(place)},
@@ -64,11 +67,15 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "", "place": places.label(server.place),
         "image": places.images(server.place).get(server.image, server.image),
         "simulated": places.is_simulated(server.place),
-        "may_change_keys": actions.KEYS.permits(actor(request)), "now": now, "memory": server.size["memory_mb"] * 2**20,
+        "may_change_keys": actions.KEYS.permits(actor(request)), "may_manage": actions.MANAGE.permits(actor(request)),
+        "now": now, "memory": server.size["memory_mb"] * 2**20,
         "topic": f"server:{server.pk}", "live_url": _part(request, "live"),
     }  # fmt: skip
     if request.GET.get("part") == "live":
         return render(request, "servers/server_detail.html#live", context)
+    context["interruptions"] = [
+        maintenance_wording.shown(row, get_language() or "") for row in status_selectors.on_server(server)
+    ]
     context["availability"] = outages.recent(server, now=now)
     context["promise"] = terms.version(server.subscription.terms_version).availability
     context["chart"] = charting.draw(server, "24h", traffic=detail.traffic, now=now)
@@ -111,14 +118,14 @@ def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
 @page(actions.START)
 @require_POST
 def server_power(request: HttpRequest, reference: str) -> HttpResponse:
-    """Start, stop or reboot; the action of the verb is checked inside the use case."""
+    """Start, stop, cut or reboot; the action of the verb is checked inside the use case."""
     verb = request.POST.get("verb", "")
     if verb not in POWER_VERBS:
         raise Http404(verb)
     server = _server(request, reference)
     try:
         power.request(server, Verb(verb), actor=actor(request), now=clock.now())
-        say(request, _("%(verb)s: asked for. The page shows when it is done.") % {"verb": wording.VERBS[verb]})
+        say(request, wording.asked(Verb(verb)))
     except RuleViolation as refusal:
         say(request, refusal.sentence, error=True)
     back = "servers:staff_server_detail" if actor(request).account_id is None else "servers:server_detail"

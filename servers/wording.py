@@ -5,12 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from panel.accounts.selectors import names_of
 from panel.core.actors import Actor
-from servers.actions import BY_VERB
+from servers import places
+from servers.actions import POWER
 from servers.models import Server, ServerAction
 from servers.provisioning import CREATE_STEPS
 from servers.rules import Finding, Verb
@@ -19,7 +20,14 @@ VERBS: dict[str, str | Promise] = {
     Verb.CREATE: _("Set up"),
     Verb.START: pgettext_lazy("deed", "Start"),
     Verb.STOP: pgettext_lazy("deed", "Stop"),
+    Verb.CUT: _("Power cut"),
     Verb.REBOOT: pgettext_lazy("deed", "Reboot"),
+    Verb.RENAME: _("New name"),
+    Verb.REBUILD: _("Rebuild"),
+    Verb.RESCUE: _("Start of the rescue system"),
+    Verb.LEAVE_RESCUE: _("End of the rescue system"),
+    Verb.PROTECT: _("Protection from deletion"),
+    Verb.UNPROTECT: _("End of the protection from deletion"),
     Verb.SUSPEND: _("Suspension"),
     Verb.RESUME: _("End of the suspension"),
     Verb.RESIZE: _("Change of the package or its options"),
@@ -27,16 +35,24 @@ VERBS: dict[str, str | Promise] = {
 }
 ICONS = {
     Verb.CREATE: "add", Verb.START: "play", Verb.STOP: "stop", Verb.REBOOT: "reboot", Verb.SUSPEND: "locked",
-    Verb.RESUME: "unlocked", Verb.RESIZE: "services", Verb.DESTROY: "trash",
+    Verb.CUT: "power", Verb.RENAME: "edit", Verb.REBUILD: "disk", Verb.RESCUE: "support", Verb.LEAVE_RESCUE: "undo",
+    Verb.PROTECT: "shield", Verb.UNPROTECT: "shield", Verb.RESUME: "unlocked", Verb.RESIZE: "services",
+    Verb.DESTROY: "trash",
 }  # fmt: skip
 TONES = {"waiting": "info", "done": "good", "failed": "bad", "cancelled": "neutral"}
 QUESTIONS: dict[str, str | Promise] = {
     Verb.START: _("Start %(name)s?"), Verb.STOP: _("Stop %(name)s?"), Verb.REBOOT: _("Reboot %(name)s?"),
+    Verb.CUT: _("Cut the power of %(name)s?"),
 }  # fmt: skip
 EFFECTS: dict[str, str | Promise] = {
     Verb.START: _("The machine starts with its disk as it was left."),
     Verb.STOP: _(
-        "The machine is switched off. Nothing on its disk is lost; nobody reaches it until it is started again."
+        "The machine is asked to shut down and has two minutes for it. Nothing on its disk is lost; nobody reaches it "
+        "until it is started again."
+    ),
+    Verb.CUT: _(
+        "As if its plug were pulled: the machine gets no time to save anything. What its programs have not written yet "
+        "is lost, and files may be damaged. Stop it instead wherever that works."
     ),
     Verb.REBOOT: _("The machine is away for about a minute. Nothing on its disk is lost."),
 }
@@ -45,6 +61,9 @@ OUTCOMES: dict[str, str | Promise] = {
     "done": _("done"),
     "failed": _("failed; our team has been told"),
     "cancelled": _("not carried out: the server's state had changed"),
+}
+REASONS: dict[str, str | Promise] = {
+    "ignored": _("it did not shut down within two minutes and still runs; its power can be cut"),
 }
 CREATE_WORDS: dict[str, str | Promise] = {
     "paid": _("Payment confirmed"),
@@ -62,6 +81,7 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.BLOCK_EXTRA: _("Blocked without a reason"),
     Finding.UNREACHABLE_PLACE: _("Place does not answer"),
     Finding.METER: _("Meter silent"),
+    Finding.HOST_KEY: _("Host key changed"),
 }
 
 
@@ -96,11 +116,26 @@ def log_entries(actions: list[ServerAction], *, reader: Actor | None = None) -> 
     return [
         {
             "title": VERBS[action.verb], "icon": ICONS[Verb(action.verb)], "tone": TONES[action.state],
-            "at": action.finished_at or action.requested_at, "note": OUTCOMES[action.state],
+            "at": action.finished_at or action.requested_at, "note": _note(action),
             "rule": action.because if action.because[:3].isupper() else "", "who": who(action),
         }
         for action in actions
     ]  # fmt: skip
+
+
+def asked(verb: Verb) -> str:
+    """What is said once a verb was asked for."""
+    return gettext("%(verb)s: asked for. The page shows when it is done.") % {"verb": VERBS[verb]}
+
+
+def _note(action: ServerAction) -> str:
+    """How it ended, and what it was about."""
+    facts, outcome = action.facts, REASONS.get(action.facts.get("why", "")) or OUTCOMES[action.state]
+    if action.verb == Verb.RENAME:
+        return f"{facts['before']} → {facts['after']}: {outcome}"
+    if action.verb == Verb.REBUILD:
+        return f"{places.images(action.server.place).get(facts['image'], facts['image'])}: {outcome}"
+    return str(outcome)
 
 
 def buttons(actor: Actor, server: Server) -> list[dict[str, Any]]:
@@ -108,10 +143,11 @@ def buttons(actor: Actor, server: Server) -> list[dict[str, Any]]:
     return [
         {
             "verb": verb, "label": action.label, "icon": ICONS[verb], "danger": int(action.danger),
-            "why": f"why-{verb}", "reason": action.refusal(actor, server), "effect": EFFECTS[verb],
+            "perilous": verb is Verb.CUT, "why": f"why-{verb}",
+            "reason": action.refusal(actor, server), "effect": EFFECTS[verb],
             "question": QUESTIONS[verb] % {"name": server.name},
         }
-        for verb, action in BY_VERB.items()
+        for verb, action in POWER.items()
         if action.permits(actor)
     ]  # fmt: skip
 

@@ -164,6 +164,8 @@ def _flush_keeps_the_law() -> Iterator[None]:
     def flush(self: Any, sql_list: list[str]) -> None:
         if self.connection.vendor == "sqlite":
             triggers.drop(self.connection)
+        else:
+            sql_list = ["SET session_replication_role = replica", *sql_list, "RESET session_replication_role"]
         plain(self, sql_list)
         triggers.install(self.connection)
 

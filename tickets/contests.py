@@ -30,7 +30,8 @@ from tickets import conversation, kinds, return_address
 from tickets.conversation import File
 from tickets.kinds import Card
 from tickets.letters import Letter
-from tickets.models import Ticket
+from tickets.models import Message, Ticket
+from tickets.rules import Author
 
 KIND = "contest"
 NUMBER = re.compile(r"\b[A-Z]{1,4}20\d\d-\d{6}\b", re.IGNORECASE)  # an invoice's, as `invoicing.rules.number` makes it
@@ -42,8 +43,17 @@ class Contested:
 
     label = gettext_lazy("Disputed invoice")
 
-    def replied(self, ticket: Ticket, message: object, *, actor: Actor, now: datetime) -> None:
-        return None  # words change nothing: what is asked for is decided, or withdrawn
+    def replied(self, ticket: Ticket, message: Message, *, actor: Actor, now: datetime) -> None:
+        """Words change nothing: what is asked for is decided, or withdrawn. Staff's also reach whoever asked with the
+        permission to pay alone."""
+        contest = of(ticket)
+        if contest is None or message.author_kind != Author.STAFF or message.internal:
+            return
+        for user in conversation.author_with(ticket, str(invoicing_actions.CONTEST.permission)):
+            conversation.tell(
+                ticket, message, user, path=reverse("invoicing:invoice_detail", args=[contest.invoice.number]),
+                in_thread=False, now=now,
+            )  # fmt: skip
 
     def page(self, ticket: Ticket, *, staff: bool) -> str:
         return ""

@@ -176,11 +176,16 @@ def _words(text: str, field: str) -> str:
 
 def _tell_customer(ticket: Ticket, message: Message, now: datetime) -> None:
     for user in participants(ticket):
-        mail.send(
-            "ticket_reply", to=user.email, lang=user.language, now=now, account_id=ticket.account_id, subject=ticket,
-            key=f"{ticket.number}:{message.pk}:{user.pk}", reply_to=return_address.of(ticket),
-            context={"ticket": ticket, "message": message, "user": user, "path": page_of(ticket)},
-        )  # fmt: skip
+        tell(ticket, message, user, path=page_of(ticket), in_thread=True, now=now)
+
+
+def tell(ticket: Ticket, message: Message, user: User, *, path: str, in_thread: bool, now: datetime) -> None:
+    """Mail staff's answer to a person, who reads on at `path`. `in_thread`: what they answer lands in the request."""
+    mail.send(
+        "ticket_reply", to=user.email, lang=user.language, now=now, account_id=ticket.account_id, subject=ticket,
+        key=f"{ticket.number}:{message.pk}:{user.pk}", reply_to=return_address.of(ticket) if in_thread else "",
+        context={"ticket": ticket, "message": message, "user": user, "path": path, "in_thread": in_thread},
+    )  # fmt: skip
 
 
 def participants(ticket: Ticket) -> list[User]:

@@ -11,7 +11,7 @@ from invoicing.accounting import closing_rules
 from invoicing.models import Closing, EReport, Invoice, ReportKind, Transmission
 from invoicing.taxing import channel_rules, declared
 from invoicing.taxing.report_rules import Span
-from invoicing.taxing.tax_rules import LIKE_FRANCE
+from invoicing.taxing.tax_rules import AT_HOME
 from panel.accounts.models import Account
 from panel.core.calendars import add_months, paris_date
 from panel.core.money import Cents
@@ -91,7 +91,7 @@ def unlocated() -> list[Invoice]:
 
 def without_siren() -> list[Account]:
     """French businesses that no e-invoice can reach."""
-    rows = Account.objects.filter(kind=Account.Kind.BUSINESS, country__in=LIKE_FRANCE, siren="", state="open")
+    rows = Account.objects.filter(kind=Account.Kind.BUSINESS, country__in=AT_HOME, siren="", state="open")
     return list(
         rows.exclude(vat_number__startswith="FR").filter(invoices__isnull=False).distinct().order_by("-pk")[:FOUND]
     )

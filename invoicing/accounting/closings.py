@@ -16,6 +16,7 @@ from panel.core import due, events
 from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date, start_of_paris_day
 
+GIVEN_BACK = "given_back_cents"
 SETTLED_AFTER = timedelta(hours=1)  # what was being written at midnight is written by then
 
 
@@ -66,7 +67,8 @@ def close(kind: str, span: Span, *, now: datetime) -> Closing:
 
 
 def content_of(span: Span) -> dict[str, Any]:
-    """What a span holds: documents with their last hash in each series, sums by country and rate, money collected."""
+    """What a span holds: documents with their last hash in each series, sums by country and rate, money collected
+    (less what credit notes gave back of it, which is named too)."""
     documents = declared.documents(span.start, span.end)
     sums: dict[tuple[str, str, str], list[int]] = {}
     net = vat = 0
@@ -75,16 +77,31 @@ def content_of(span: Span) -> dict[str, Any]:
         found[0] += row.net
         found[1] += row.vat
         net, vat = net + row.net, vat + row.vat
+    came_in, back = _came_in(span), _given_back(span)
     heads = {str(series): [number, digest] for series, number, digest
              in documents.order_by("position").values_list("series_id", "number", "hash")}  # fmt: skip
     return {
         "documents": documents.count(), "net_cents": net, "vat_cents": vat, "total_cents": net + vat,
-        "collected_cents": _collected(span), "heads": sorted(heads.values()),
+        "collected_cents": came_in - back, GIVEN_BACK: back, "heads": sorted(heads.values()),
         "by_rate": [[*key, *both] for key, both in sorted(sums.items())],
     }  # fmt: skip
 
 
-def _collected(span: Span) -> int:
+def _given_back(span: Span) -> int:
+    """What credit notes moved to funds, where it pays again or goes back: it is collected no more."""
+    return sum(cents for _day, cents in declared.moved_to_funds(days=(span.start, span.end)).values())
+
+
+def _as_sealed(row: Closing) -> bool:
+    """Whether the books still hold what was closed. A closing that does not name what was given back was made before
+    it was taken off."""
+    content = content_of(Span(row.start, row.end))
+    if GIVEN_BACK not in row.content:
+        content["collected_cents"] += content.pop(GIVEN_BACK)
+    return bool(content == row.content)
+
+
+def _came_in(span: Span) -> int:
     since, until = start_of_paris_day(span.start), start_of_paris_day(span.end)
     rows = Settlement.objects.filter(at__gte=since, at__lt=until).exclude(means__in=NO_MONEY)
     return int(rows.aggregate(sum=Sum("cents"))["sum"] or 0)
@@ -105,7 +122,7 @@ def verify() -> list[str]:
                 broken.append(f"a closing is missing before {kind} {row.start}")
             if row.totals != totals:
                 broken.append(f"the totals of {kind} {row.start} do not follow")
-            if content_of(Span(row.start, row.end)) != row.content:
+            if not _as_sealed(row):
                 broken.append(f"{kind} {row.start} no longer holds what was closed")
             previous, end = row.hash, row.end
     return broken

@@ -11,23 +11,23 @@ from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import translation
 
-from invoicing.accounting import fec_rules
+from invoicing.accounting import fec_rules, ledger
 from invoicing.accounting.fec_rules import Line
 from invoicing.handing_out import Made
 from invoicing.issuing import parties
-from invoicing.models import Entry, LedgerAccount, Posting, Settlement
+from invoicing.models import Entry, InvoiceKind, LedgerAccount, Posting, Settlement
 from invoicing.taxing import declared
 from invoicing.taxing.report_rules import Span
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.money import CENT, Cents, round_cents
 
-JOURNALS = {
-    "VE": ("Ventes", frozenset({"invoice", "credit_note"})),
-    "BQ": ("Banque et encaissements", frozenset({"payment", "refund", "refund_returned"})),
-}
+SALES = ("VE", "Ventes")  # what a document booked, late-payment statements too
+BANK = ("BQ", "Banque et encaissements")  # whatever moves money at the bank, or on its way there
 OTHER = ("OD", "Opérations diverses")
+AT_THE_BANK = (ledger.BANK, ledger.CLEARING, ledger.TRANSIT)
 
 
 # --- FEC -------------------------------------------------------------------------------------------------------------
@@ -41,7 +41,9 @@ def fec(span: Span) -> Made:
 
 def _fec_lines(span: Span) -> Iterator[Line]:
     rows = Posting.objects.filter(entry__booked_on__gte=span.start, entry__booked_on__lt=span.end)
-    rows = rows.select_related("entry", "ledger_account", "account").order_by("entry__booked_on", "entry_id", "pk")
+    moved = Posting.objects.filter(entry=OuterRef("entry"), ledger_account__code__in=AT_THE_BANK)
+    rows = rows.select_related("entry", "ledger_account", "account").annotate(at_the_bank=Exists(moved))
+    rows = rows.order_by("entry__booked_on", "entry_id", "pk")
     numbers, last = _numbers_before(span), 0
     with translation.override("fr"):
         for posting in rows.iterator(chunk_size=2000):
@@ -49,7 +51,7 @@ def _fec_lines(span: Span) -> Iterator[Line]:
             if entry.pk != last:
                 numbers[year] = numbers.get(year, 0) + 1
                 last = entry.pk
-            journal, journal_name = _journal(entry.kind)
+            journal, journal_name = _journal(entry.kind, at_the_bank=posting.at_the_bank)
             yield Line(
                 journal, journal_name, numbers[year], entry.booked_on, posting.ledger_account.code,
                 _name(posting.ledger_account), posting.account.reference if posting.account else "",
@@ -68,8 +70,10 @@ def _numbers_before(span: Span) -> dict[int, int]:
     return {span.start.year: earlier.count()}
 
 
-def _journal(kind: str) -> tuple[str, str]:
-    return next(((code, name) for code, (name, kinds) in JOURNALS.items() if kind in kinds), OTHER)
+def _journal(kind: str, *, at_the_bank: bool) -> tuple[str, str]:
+    if kind in InvoiceKind.values:
+        return SALES
+    return BANK if at_the_bank else OTHER
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ BANK = "512000"
 DOUBTFUL = "416000"
 CLEARING = "511700"
 LOSSES = "671400"
+TRANSIT = "580000"
+BANK_COSTS = "627800"
+SUSPENSE = "471000"
 
 CHART = {
     CUSTOMERS: _("Customers"),
@@ -37,6 +40,9 @@ CHART = {
     DOUBTFUL: _("Doubtful customers"),
     CLEARING: _("Card payments on their way to the bank"),
     LOSSES: _("Claims lost"),
+    TRANSIT: _("Payouts on their way to the bank"),
+    BANK_COSTS: _("Fees of the payment provider"),
+    SUSPENSE: _("Waiting to be explained"),
 }
 OF_A_CUSTOMER = frozenset({CUSTOMERS, DOUBTFUL, FUNDS, DOWN_PAYMENTS})
 
@@ -86,21 +92,23 @@ def post(kind: str, ref: str, legs: Iterable[Leg], *, now: datetime, account: Ac
 def post_all(facts: Sequence[tuple[Entry, Sequence[Leg]]]) -> None:
     """`post` for many new facts of one transaction; IntegrityError where one is booked already."""
     booked = [(entry, kept) for entry, legs in facts if (kept := [leg for leg in legs if leg.cents])]
-    bulk.insert([entry for entry, _kept in booked])
+    entries = [entry for entry, _kept in booked]
+    bulk.number(entries)
+    bulk.insert(entries)
     codes = accounts({leg.code for _entry, kept in booked for leg in kept})
     bulk.insert([posting for entry, kept in booked for posting in postings_of(entry, kept, codes)])
 
 
 def entry_of(kind: str, ref: str, *, now: datetime, account_id: int | None) -> Entry:
     """The entry of a fact, not written yet."""
-    return Entry(kind=kind, ref=ref, account_id=account_id, booked_at=now, booked_on=paris_date(now))
+    return bulk.new(Entry, kind=kind, ref=ref, account_id=account_id, booked_at=now, booked_on=paris_date(now))
 
 
 def postings_of(entry: Entry, legs: Iterable[Leg], codes: Mapping[str, int]) -> list[Posting]:
     """The legs of an entry that is written, themselves not written yet; `codes` as `accounts` gives them."""
     return [
-        Posting(
-            entry_id=entry.pk, ledger_account_id=codes[leg.code], cents=leg.cents, tax_code=leg.tax_code,
+        bulk.new(
+            Posting, entry_id=entry.pk, ledger_account_id=codes[leg.code], cents=leg.cents, tax_code=leg.tax_code,
             account_id=entry.account_id if leg.code in OF_A_CUSTOMER else None,
         )
         for leg in legs
@@ -153,7 +161,11 @@ def funds(account: Account) -> Cents:
 
 def with_funds(account_ids: Iterable[int]) -> set[int]:
     """Which of these accounts have something with us in advance."""
-    rows = Posting.objects.filter(ledger_account__code=FUNDS, account__in=account_ids).order_by().values("account")
+    rows = (
+        Posting.objects.filter(ledger_account__code=FUNDS, account__in=bulk.among(account_ids))
+        .order_by()
+        .values("account")
+    )
     return set(rows.annotate(held=Sum("cents")).exclude(held=0).values_list("account", flat=True))
 
 

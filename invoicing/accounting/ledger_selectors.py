@@ -10,7 +10,19 @@ from django.db.models import When as If
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from invoicing.models import Entry, Invoice, LedgerAccount, ManualPayment, Payment, Posting, Refund, TopUp, WriteOff
+from invoicing.models import (
+    Entry,
+    Invoice,
+    LedgerAccount,
+    ManualPayment,
+    PaidBack,
+    Payment,
+    Payout,
+    Posting,
+    Refund,
+    TopUp,
+    WriteOff,
+)
 from panel.accounts.models import Account
 from panel.core.models import Event, subject_of
 from panel.core.money import Cents
@@ -80,10 +92,12 @@ def sources(entry: Entry) -> list[Source]:
     found: list[Any] = [*Invoice.objects.filter(named).distinct()]
     found += Payment.objects.filter(Q(reference__in=words) | Q(disputes__provider_ref__in=words)).distinct()
     found += TopUp.objects.filter(reference__in=words)
+    found += Payout.objects.filter(provider_ref__in=words)
     number = words[-1]
     pk = int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
     by_pk: dict[str, Any] = {
-        "refund": Refund, "refund_returned": Refund, "manual_payment": ManualPayment, "write-off": WriteOff,
+        "refund": Refund, "refund_returned": Refund, "paid_back": PaidBack, "manual_payment": ManualPayment,
+        "taken_back": ManualPayment, "taken_back_funds": ManualPayment, "write-off": WriteOff,
     }  # fmt: skip
     for kind in {entry.kind, words[0]} & by_pk.keys():
         found += by_pk[kind].objects.filter(pk=pk)
@@ -95,15 +109,22 @@ def _source(row: Any) -> Source:
         return Source(row, row.number, _page("invoice_detail", row.number))
     if isinstance(row, Payment):
         return Source(row, row.reference, _page("payment_detail", row.reference))
+    if isinstance(row, Payout):
+        return Source(row, row.provider_ref, _page("payout_detail", row.provider_ref))
     if isinstance(row, Refund):
         name = _("Refund of %(payment)s") % {"payment": row.payment.reference}
         return Source(row, name, _page("payment_detail", row.payment.reference))
     if isinstance(row, WriteOff):
         name = _("Write-off of %(invoice)s") % {"invoice": row.invoice.number}
         return Source(row, name, _page("invoice_detail", row.invoice.number))
+    if isinstance(row, PaidBack):
+        return Source(
+            row,
+            _("Paid back by transfer, %(reference)s") % {"reference": row.reference},
+            _page("paid_back", row.account.reference),
+        )
     if isinstance(row, ManualPayment):
-        url = _page("invoice_detail", row.invoice.number) if row.invoice else ""
-        return Source(row, f"{row.get_means_display()} {row.reference}", url)
+        return Source(row, f"{row.get_means_display()} {row.reference}", _page("manual_payment", str(row.pk)))
     paid = row.payments.order_by("-pk").first()
     return Source(row, str(row), _page("payment_detail", paid.reference) if paid else "")
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from invoicing.models import Dispute, ManualPayment, Refund, WriteOff
+from invoicing.models import Dispute, ManualPayment, PaidBack, Refund, WriteOff
 
 BY_HAND, REFUND, WRITE_OFF, DISPUTE = "manual_payment", "refund", "write-off", "dispute"
+PAID_BACK = "paid_back"
 _KEYED = {  # kinds of entry whose reference is the key of a row, and which row
-    "manual_payment": BY_HAND, "refund": REFUND, "refund_returned": REFUND, "doubtful": WRITE_OFF,
+    "paid_back": PAID_BACK, "manual_payment": BY_HAND, "taken_back": BY_HAND, "taken_back_funds": BY_HAND,
+    "refund": REFUND, "refund_returned": REFUND, "doubtful": WRITE_OFF,
     "written_off": WRITE_OFF, "dispute": DISPUTE, "dispute_won": DISPUTE, "dispute_funds": DISPUTE,
+    "funds_written_off": DISPUTE,
 }  # fmt: skip
 
 Key = tuple[str, str]
@@ -25,7 +28,10 @@ def names(entries: Iterable[Key]) -> dict[Key, str]:
 def _about(kind: str, ref: str) -> Key | None:
     """The row that a reference is the key of: ("refund", "7"), ("dispute", "dp_1")."""
     first, _colon, rest = ref.partition(":")
-    if kind == "to_funds":  # named after what it came with: "manual_payment:12", "payment:PAY-7KQ2", "dp_1"
+    if kind in (
+        "to_funds",
+        "no_loss",
+    ):  # named after what it came with: "manual_payment:12", "payment:PAY-7KQ2", "dp_1"
         return _about(first, rest) if rest else (DISPUTE, ref)
     if kind == "dispute_funds":  # "dp_1", and "dp_1:2" where funds that came later settled it
         return DISPUTE, first
@@ -46,6 +52,7 @@ def _known(subjects: set[Key]) -> Mapping[Key, str]:
         wanted.setdefault(what, []).append(key)
     found: dict[Key, str] = {}
     columns: dict[str, tuple[Any, str, str]] = {
+        PAID_BACK: (PaidBack, "pk", "reference"),
         BY_HAND: (ManualPayment, "pk", "reference"), REFUND: (Refund, "pk", "payment__reference"),
         WRITE_OFF: (WriteOff, "pk", "invoice__number"), DISPUTE: (Dispute, "provider_ref", "payment__reference"),
     }  # fmt: skip

@@ -18,7 +18,6 @@ from invoicing.models import (
     Payment,
     PaymentState,
     Posting,
-    Settlement,
 )
 from invoicing.paying import settlement
 from panel.core.money import Cents
@@ -73,15 +72,12 @@ def _sums(rows: QuerySet[Invoice] | QuerySet[FundsCredit]) -> dict[int, Cents]:
 
 def _waiting(account_id: int) -> Cents:
     """Money that arrived and has settled nothing: it waits for an order, or for its way back."""
-    loose = [one for one in Payment.objects.filter(account=account_id, state=PaymentState.SUCCEEDED) if not _used(one)]
+    loose = [
+        one
+        for one in Payment.objects.filter(account=account_id, state=PaymentState.SUCCEEDED)
+        if not taken_back.used(one)
+    ]
     return sum(one.amount_cents - _given_back(one) for one in loose)
-
-
-def _used(payment: Payment) -> bool:
-    """Whether a payment settled an invoice or went to the funds."""
-    names = (payment.reference, f"payment:{payment.reference}")
-    settled = Settlement.objects.filter(entry__kind="payment", entry__ref=payment.reference)
-    return settled.exists() or FundsCredit.objects.filter(entry__ref__in=names).exists()
 
 
 def _given_back(payment: Payment) -> Cents:

@@ -4,18 +4,28 @@ The provider is asked by an operation; what it lists is compared there, and only
 the staff's queue until the next comparison no longer finds them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import gateways
 from invoicing.accounting import ledger, receivables, reconciling_rules
-from invoicing.accounting.reconciling_rules import ChargeFact, Difference, DocumentFact, Facts, OrderFact, PaymentFact
+from invoicing.accounting.reconciling_rules import (
+    ChargeFact,
+    Difference,
+    DocumentFact,
+    Facts,
+    OrderFact,
+    PaymentFact,
+    PayoutFact,
+)
+from invoicing.gateways import PayoutState
 from invoicing.models import (
     Invoice,
     InvoiceKind,
@@ -25,6 +35,7 @@ from invoicing.models import (
     Pack,
     Payment,
     PaymentState,
+    Payout,
     Posting,
     Refund,
     Settlement,
@@ -32,6 +43,7 @@ from invoicing.models import (
     SubscriptionState,
 )
 from invoicing.paying import payment_rules
+from invoicing.paying_out import asking, payout_facts
 from invoicing.subscribing import kinds
 from panel.accounts.models import Account
 from panel.core import due, live, operations
@@ -40,35 +52,50 @@ from panel.core.models import Operation
 
 LOOK_BACK = timedelta(days=62)
 SETTLING = timedelta(hours=1)  # what is younger may still be under way
+AT_ONCE = 500  # payments that are read, or asked for by name, at a time
 
 
-def gather(charges: Sequence[ChargeFact] | None, *, since: datetime, until: datetime) -> Facts:
-    """What is compared: everything from `since` to `until`, each kind of row in a fixed number of queries."""
+def gather(
+    charges: Sequence[ChargeFact] | None, *, since: datetime, until: datetime, payouts: Iterable[PayoutFact] = ()
+) -> Facts:
+    """What is compared: everything from `since` to `until`, each kind of row in a fixed number of queries; older
+    payments that charges name by the hundreds."""
     return Facts(
-        charges=charges, payments=_payments(charges or (), since, until), booked=_booked(since, until),
-        documents=_documents(since, until), orders=_orders(since, until),
+        charges=charges, payments=list(_payments(charges or (), since, until)), booked=_booked(since, until),
+        documents=_documents(since, until), orders=_orders(since, until), payouts=payouts,
+        paid_out=payout_facts.paid_out(since), moved=payout_facts.moved(since),
     )  # fmt: skip
 
 
-def _payments(charges: Sequence[ChargeFact], since: datetime, until: datetime) -> list[PaymentFact]:
-    """Payments of the time, those that the provider's charges name, and those of which a refund was never sent."""
-    named = Q(reference__in=[one.payment for one in charges]) | Q(provider_ref__in=[one.ref for one in charges])
-    sent, asked = Q(refunds__state__in=("pending", "succeeded")), ~Q(refunds__state="failed")
+def _payments(charges: Sequence[ChargeFact], since: datetime, until: datetime) -> Iterator[PaymentFact]:
+    """Payments of the time, those that the provider's charges name, and those of which a refund was never sent; of each
+    what is compared, some hundreds at a time."""
     unsent = Refund.objects.filter(state="new", created_at__lte=until)
+    of_the_time = Q(created_at__gte=since) | Q(pk__in=unsent.values("payment"))
+    yield from _facts(of_the_time, until)
+    told: set[str] = set()  # of the older ones: each once, however many charges name it
+    for start in range(0, len(charges), AT_ONCE):
+        some = charges[start : start + AT_ONCE]
+        named = Q(reference__in=[one.payment for one in some]) | Q(provider_ref__in=[one.ref for one in some])
+        for fact in _facts(named & ~of_the_time, until):
+            if fact.reference not in told:
+                told.add(fact.reference)
+                yield fact
+
+
+def _facts(which: Q, until: datetime) -> Iterator[PaymentFact]:
+    sent, asked = Q(refunds__state__in=("pending", "succeeded")), ~Q(refunds__state="failed")
     stuck = Q(refunds__state="new", refunds__created_at__lte=until)
-    known = Q(created_at__gte=since) | named | Q(pk__in=unsent.values("payment"))
-    rows = Payment.objects.filter(known).annotate(
-        sent=Sum("refunds__amount_cents", filter=sent), asked=Sum("refunds__amount_cents", filter=asked),
-        stuck=Sum("refunds__amount_cents", filter=stuck),
+    rows = Payment.objects.filter(which).order_by("pk").values_list(
+        "reference", "provider_ref", "state", "amount_cents",
+        Coalesce(Sum("refunds__amount_cents", filter=sent), 0), Coalesce(Sum("refunds__amount_cents", filter=asked), 0),
+        Coalesce(Sum("refunds__amount_cents", filter=stuck), 0), "created_at", "provider",
     )  # fmt: skip
-    return [
-        PaymentFact(
-            row.reference, row.provider_ref or "", row.state == PaymentState.SUCCEEDED, row.amount_cents,
-            row.sent or 0, row.asked or 0, row.stuck or 0, row.created_at > until,
-            at_provider=row.provider != payment_rules.OWN,
-        )
-        for row in rows
-    ]  # fmt: skip
+    for reference, ref, state, cents, was_sent, was_asked, is_stuck, created_at, provider in rows.iterator(AT_ONCE):
+        yield PaymentFact(
+            reference, ref or "", state == PaymentState.SUCCEEDED, cents, was_sent, was_asked, is_stuck,
+            created_at > until, at_provider=provider != payment_rules.OWN,
+        )  # fmt: skip
 
 
 def _booked(since: datetime, until: datetime) -> dict[str, int]:
@@ -133,9 +160,12 @@ def _delivered(rows: Iterable[Subscription]) -> dict[int | None, bool]:
     return found
 
 
-def compare(charges: Sequence[ChargeFact] | None, *, now: datetime) -> list[Difference]:
+def compare(
+    charges: Sequence[ChargeFact] | None, *, now: datetime, payouts: Iterable[PayoutState] = ()
+) -> list[Difference]:
     """Every difference as of `now`, in the order of its kind."""
-    facts = gather(charges, since=now - LOOK_BACK, until=now - SETTLING)
+    until = now - SETTLING
+    facts = gather(charges, since=now - LOOK_BACK, until=until, payouts=payout_facts.told(payouts, until=until))
     return reconciling_rules.differences(facts)
 
 
@@ -197,10 +227,15 @@ class Compare(operations.Handler):
                        one.metadata.get("payment", ""))
             for one in gateways.get().list_payments(now - LOOK_BACK)
         ]  # fmt: skip
-        return {"compared": len(charges), "differences": [asdict(one) for one in compare(charges, now=now)]}
+        found = compare(charges, now=now, payouts=gateways.get().list_payouts(now - LOOK_BACK))
+        return {"compared": len(charges), "differences": [asdict(one) for one in found]}
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
-        keep([Difference(**one) for one in result["differences"]], now=now)
+        found = [Difference(**one) for one in result["differences"]]
+        keep(found, now=now)
+        for one in found:  # no message of it came, and the provider lists its messages no more
+            if one.kind == reconciling_rules.PAYOUT_NOT_BOOKED:
+                asking.look(one.ref, f"compared:{op.pk}", now=now)
 
 
 def open_ones() -> QuerySet[MoneyDifference]:
@@ -214,10 +249,11 @@ def last_run() -> Operation | None:
 
 
 def things(rows: Sequence[MoneyDifference]) -> dict[str, Any]:
-    """What the differences are about, by their reference, in four queries."""
+    """What the differences are about, by their reference, in five queries."""
     refs = [row.ref for row in rows]
     found: dict[str, Any] = {row.reference: row for row in Payment.objects.filter(reference__in=refs)}
     found |= {row.number: row for row in Invoice.objects.filter(number__in=refs)}
     found |= {row.reference: row for row in Order.objects.filter(reference__in=refs)}
+    found |= {row.provider_ref: row for row in Payout.objects.filter(provider_ref__in=refs)}
     found |= {row.reference: row for row in Account.objects.filter(reference__in=refs)}
     return found

@@ -22,6 +22,10 @@ class MoneyDifference(models.Model):
         SETTLEMENT_DIFFERS = rules.SETTLEMENT_DIFFERS, _("Paid amount without its settlements")
         PAID_UNPROVISIONED = rules.PAID_UNPROVISIONED, _("Paid, but nothing is delivered")
         PROVISIONED_UNPAID = rules.PROVISIONED_UNPAID, _("Delivered, but not paid")
+        PAYOUT_NOT_BOOKED = rules.PAYOUT_NOT_BOOKED, _("Paid out by the provider, but not so in the books")
+        PAYOUT_DIFFERS = rules.PAYOUT_DIFFERS, _("Payout of another amount than its parts")
+        PAYOUT_LINE_UNKNOWN = rules.PAYOUT_LINE_UNKNOWN, _("In a payout, unknown here")
+        PAYOUT_LINE_DIFFERS = rules.PAYOUT_LINE_DIFFERS, _("Other amount in a payout")
         RECEIVABLES_DIFFER = rules.RECEIVABLES_DIFFER, _("The books say other than what is due on invoices")
         FUNDS_DIFFER = rules.FUNDS_DIFFER, _("The books say other than what the funds hold")
 

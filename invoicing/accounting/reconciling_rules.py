@@ -21,10 +21,15 @@ PAID_UNPROVISIONED = "paid_unprovisioned"
 PROVISIONED_UNPAID = "provisioned_unpaid"
 RECEIVABLES_DIFFER = "receivables_differ"
 FUNDS_DIFFER = "funds_differ"
+PAYOUT_NOT_BOOKED = "payout_not_booked"
+PAYOUT_DIFFERS = "payout_differs"
+PAYOUT_LINE_UNKNOWN = "payout_line_unknown"
+PAYOUT_LINE_DIFFERS = "payout_line_differs"
+OF_PAYOUTS = (PAYOUT_NOT_BOOKED, PAYOUT_DIFFERS, PAYOUT_LINE_UNKNOWN, PAYOUT_LINE_DIFFERS)
 KINDS = (
     CHARGE_WITHOUT_PAYMENT, CHARGE_NOT_RECORDED, PAYMENT_WITHOUT_CHARGE, AMOUNT_DIFFERS, REFUND_DIFFERS,
     PAYMENT_NOT_BOOKED, BOOKED_WITHOUT_PAYMENT, DOCUMENT_NOT_BOOKED, SETTLEMENT_DIFFERS, PAID_UNPROVISIONED,
-    PROVISIONED_UNPAID,
+    PROVISIONED_UNPAID, *OF_PAYOUTS,
 )  # fmt: skip
 OF_BALANCES = (RECEIVABLES_DIFFER, FUNDS_DIFFER)
 
@@ -88,6 +93,35 @@ class OrderFact:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutFact:
+    """A payout at the provider that is no longer on its way: its state there, and here ("" unknown)."""
+
+    ref: str
+    cents: Cents
+    there: str
+    here: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOutFact:
+    """A payout that is booked; `parts` is what its lines come to."""
+
+    ref: str
+    cents: Cents
+    parts: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class MovedFact:
+    """What the provider's balance moved because of one of its things, in all payouts, and what of it the books may
+    have by now (None: they do not know it). What came back may be in the next payout."""
+
+    source: str
+    cents: Cents
+    may: frozenset[Cents] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that is compared; `booked`: cents of each payment's entry, by the payment's reference."""
 
@@ -96,6 +130,9 @@ class Facts:
     booked: Mapping[str, Cents] = field(default_factory=dict)
     documents: Iterable[DocumentFact] = ()
     orders: Iterable[OrderFact] = ()
+    payouts: Iterable[PayoutFact] = ()
+    paid_out: Iterable[PaidOutFact] = ()
+    moved: Iterable[MovedFact] = ()
 
 
 def differences(facts: Facts) -> list[Difference]:
@@ -107,7 +144,8 @@ def differences(facts: Facts) -> list[Difference]:
         for payment in payments
         if payment.refunds_stuck
     ]
-    return found + stuck + _books(payments, facts.booked) + _documents(facts.documents) + _services(facts.orders)
+    found += stuck + _books(payments, facts.booked) + _documents(facts.documents) + _services(facts.orders)
+    return found + _payouts(facts)
 
 
 def _gateway(charges: list[ChargeFact], payments: list[PaymentFact]) -> list[Difference]:
@@ -167,6 +205,21 @@ def _services(orders: Iterable[OrderFact]) -> list[Difference]:
             found.append(Difference(PAID_UNPROVISIONED, order.reference))
         if order.delivered and not order.paid:
             found.append(Difference(PROVISIONED_UNPAID, order.reference))
+    return found
+
+
+def _payouts(facts: Facts) -> list[Difference]:
+    found = [
+        Difference(PAYOUT_NOT_BOOKED, one.ref, one.cents, 0) for one in facts.payouts if one.there != one.here
+    ]  # fmt: skip
+    found += [
+        Difference(PAYOUT_DIFFERS, one.ref, one.cents, one.parts) for one in facts.paid_out if one.cents != one.parts
+    ]
+    for moved in facts.moved:
+        if moved.may is None and moved.cents:
+            found.append(Difference(PAYOUT_LINE_UNKNOWN, moved.source, 0, moved.cents))
+        elif moved.may is not None and moved.cents not in moved.may:
+            found.append(Difference(PAYOUT_LINE_DIFFERS, moved.source, max(moved.may, key=abs, default=0), moved.cents))
     return found
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions
 from invoicing.accounting import reconciling
-from invoicing.models import Invoice, MoneyDifference, Order, Payment
+from invoicing.models import Invoice, MoneyDifference, Order, PaidBack, Payment, Payout
 from panel.accounts.models import Account
 from panel.core import clock, keyset, web
 
@@ -24,6 +24,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
     gone = MoneyDifference.objects.filter(resolved_at__isnull=False)
     context = {
         "rows": [(row, _url(known.get(row.ref))) for row in rows], "last": reconciling.last_run(), "now": clock.now(),
+        "sent": PaidBack.objects.filter(bank_ref="").select_related("account"),
         "page": keyset.page(gone, request.GET.get("after", "")), "count": reconciling.open_ones().count(),
     }  # fmt: skip
     return render(request, "invoicing/reconciliation.html", context)
@@ -34,6 +35,8 @@ def _url(thing: Any) -> str:
         return reverse("invoicing_staff:invoice_detail", args=[thing.number])
     if isinstance(thing, Account):
         return reverse("invoicing_staff:statement", args=[thing.reference])
+    if isinstance(thing, Payout):
+        return reverse("invoicing_staff:payout_detail", args=[thing.provider_ref])
     if isinstance(thing, Order):
         return reverse("invoicing_staff:order_detail", args=[thing.reference])
     if isinstance(thing, Payment) and thing.order_id:

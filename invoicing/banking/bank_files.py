@@ -1,25 +1,37 @@
-"""What the bank's files tell (INV-11): each is kept once, a credit that names an invoice, or direct debits of ours, is
-booked on them, one that names none waits for a person; debits that were refused or came back are taken up. A file that
-is uploaded again, or overlaps another, changes nothing."""
+"""What the bank's files tell (INV-11): each is kept once, a credit that names an invoice or statement, or direct debits
+of ours, is booked on them, one that is a payout of the payment provider is matched with it, one that names none waits
+for a person; debits that were refused or came back are taken up, and a transfer that went back to a customer is marked
+as seen. A file that is uploaded again, or overlaps another, changes nothing.
+
+A file may tell of thousands: `CarryOut` takes its entries up one by one, each in a transaction of its own. So none
+holds the rows of another while it waits, and two files that name the same in another order do not block each other.
+"""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from invoicing.banking import bank_models, bank_rules, camt, iso20022
 from invoicing.banking.camt import Credit
-from invoicing.debiting import outcomes, pain002
-from invoicing.models import BankFile, BankReceipt, Invoice, InvoiceKind
+from invoicing.debiting import batches, outcomes, pain002
+from invoicing.issuing.document_rules import PAYABLE
+from invoicing.models import BankFile, BankReceipt, Invoice, Payout
 from invoicing.paying import settlement
-from invoicing.selling_by_hand import manual_sales
-from panel.accounts.models import Account
-from panel.core import files
+from invoicing.paying_out import arriving
+from invoicing.selling_by_hand import manual_sales, paying_back
+from panel.accounts.models import Account, actor_of
+from panel.core import files, operations
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
+from panel.core.models import Operation
 from panel.core.states import move
 
 WAITING, MATCHED, SET_ASIDE = BankReceipt.State.WAITING, BankReceipt.State.MATCHED, BankReceipt.State.SET_ASIDE
@@ -27,14 +39,14 @@ WAITING, MATCHED, SET_ASIDE = BankReceipt.State.WAITING, BankReceipt.State.MATCH
 
 @transaction.atomic
 def take_in(raw: bytes, *, name: str, actor: Actor, now: datetime) -> tuple[BankFile, bool]:
-    """Keep a statement, or a status report on our debits, and carry out what it says; whether it was new. RuleViolation
-    with what is wrong with it: then nothing of it is kept."""
+    """Keep a statement, or a status report on our debits, and that what it says must be carried out; whether it was
+    new. RuleViolation with what is wrong with it: then nothing of it is kept."""
     digest = hashlib.sha256(raw).hexdigest()
     known = BankFile.objects.filter(sha256=digest).first()
     if known is not None:
         return known, False
     try:
-        told = pain002.read(raw) if pain002.is_report(raw) else camt.read(raw, iban=str(settings.CLAUSE_SELLER["iban"]))
+        told = _read(raw)
     except iso20022.RefusedFile as refusal:
         raise RuleViolation(str(refusal), rule="INV-11", field="file") from None
     found = told.statuses if isinstance(told, pain002.Report) else (*told.credits, *told.returned)
@@ -48,13 +60,49 @@ def take_in(raw: bytes, *, name: str, actor: Actor, now: datetime) -> tuple[Bank
             row.save(force_insert=True)
     except IntegrityError:  # uploaded at the same time
         return BankFile.objects.get(sha256=digest), False
-    if isinstance(told, pain002.Report):
-        row.receipts_new = outcomes.report(told, because=f"{name[:40]} {digest[:12]}", actor=actor, now=now)
-    else:
-        row.receipts_new = sum(_take(credit, row, actor=actor, now=now) for credit in told.credits)
-        row.receipts_new += sum(outcomes.given_back(one, actor=actor, now=now) for one in told.returned)
-    row.save(update_fields=["receipts_new"])
+    operations.enqueue(CarryOut.kind, key=f"bank-file:{digest}", now=now, subject=row, payload={"file": row.pk})
     return row, True
+
+
+def _read(raw: bytes) -> camt.Statement | pain002.Report:
+    return pain002.read(raw) if pain002.is_report(raw) else camt.read(raw, iban=str(settings.CLAUSE_SELLER["iban"]))
+
+
+@operations.register
+class CarryOut(operations.Handler):
+    """What is known by its name, or happened to its debit already, is no news: a repeat does the rest."""
+
+    kind = "bank.file"
+    label = gettext_lazy("Carry out what a file of the bank says")
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        file = BankFile.objects.select_related("blob", "uploaded_by").get(pk=op.payload["file"])
+        told, actor = _read(files.read(file.blob)), actor_of(file.uploaded_by, account_id=None)
+        deeds: list[Callable[[], bool]] = []
+        if isinstance(told, pain002.Report):
+            because, gone = f"{file.name[:40]} {file.sha256[:12]}", outcomes.discarded(told)
+            about: dict[str, Any] = {"because": because, "of_discarded": gone, "actor": actor, "now": now}
+            deeds += [partial(outcomes.refused, one, **about)
+                      for one in outcomes.refusals(told, because=because, now=now)]  # fmt: skip
+        else:
+            deeds += [partial(_take, one, file, actor=actor, now=now) for one in told.credits]
+            deeds += [partial(outcomes.given_back, one, actor=actor, now=now) for one in told.returned]
+            deeds += [partial(paying_back.seen, one, now=now) for one in told.outgoing]
+
+        def one(number: int) -> None:
+            if deeds[number]():
+                BankFile.objects.filter(pk=file.pk).update(receipts_new=F("receipts_new") + 1)
+
+        return batches.one_by_one(range(len(deeds)), one)
+
+
+def latest() -> QuerySet[BankFile]:
+    """The newest files; `under_way`: what they say is being carried out, `stuck`: some of it could not be."""
+    of = Operation.objects.filter(
+        kind=CarryOut.kind, subject_type=BankFile._meta.label_lower, subject_id=OuterRef("pk")
+    )
+    waits = Exists(of.filter(state__in=(Operation.State.DUE, Operation.State.RUNNING)))
+    return BankFile.objects.annotate(under_way=waits, stuck=Exists(of.filter(state=Operation.State.FAILED)))[:5]
 
 
 def _take(credit: Credit, file: BankFile, *, actor: Actor, now: datetime) -> bool:
@@ -73,16 +121,18 @@ def _take(credit: Credit, file: BankFile, *, actor: Actor, now: datetime) -> boo
         if why:
             _waits(receipt, why)
         return True
+    if arriving.credited(receipt, actor=actor, now=now):
+        return True
     named = bank_rules.numbers(credit.text)
-    invoices = list(Invoice.objects.filter(number__in=named, kind=InvoiceKind.INVOICE))
-    if len(invoices) == 1 and len(named) == 1 and invoices[0].due_cents:
+    invoices = list(Invoice.objects.filter(number__in=named, kind__in=PAYABLE))
+    if len(invoices) == 1 and len(named) == 1 and settlement.takes(invoices[0]):
         try:
             with transaction.atomic():
                 _book(receipt, invoices[0].account, invoices[0], actor=actor, now=now)
         except RuleViolation:
             _waits(receipt, bank_models.REFUSED)
     else:
-        _waits(receipt, _why(named, invoices))
+        _waits(receipt, bank_models.PAYOUT if not named and arriving.looks_like_one(receipt) else _why(named, invoices))
     return True
 
 
@@ -116,15 +166,24 @@ def waiting() -> QuerySet[BankReceipt]:
 
 @transaction.atomic
 def match(receipt: BankReceipt, wanted: str, *, actor: Actor, now: datetime) -> BankReceipt:
-    """A person says whose it is: an invoice's number, or a customer's reference (then it goes to their funds)."""
+    """A person says whose it is: the number of an invoice or statement, or a customer's reference (then it goes to
+    their funds)."""
     held = _held(receipt)
-    invoice = Invoice.objects.filter(number=wanted.strip().upper(), kind=InvoiceKind.INVOICE).first()
+    invoice = Invoice.objects.filter(number=wanted.strip().upper(), kind__in=PAYABLE).first()
     account = invoice.account if invoice else Account.objects.filter(reference=wanted.strip().upper()).first()
     if account is None:
         sentence = _("There is neither an invoice nor a customer of this name.")
         raise RuleViolation(sentence, rule="INV-11", field="wanted")
     settlement.lock_account(account.pk)
     _book(held, account, invoice, actor=actor, now=now)
+    return held
+
+
+@transaction.atomic
+def match_payout(receipt: BankReceipt, payout: Payout, *, actor: Actor, now: datetime) -> BankReceipt:
+    """A person says that it is this payout of the payment provider."""
+    held = _held(receipt)
+    arriving.matched(held, payout, actor=actor, now=now)
     return held
 
 

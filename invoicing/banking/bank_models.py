@@ -7,12 +7,15 @@ from django.utils.translation import gettext_lazy as _
 from panel.core.querysets import TenantQuerySet
 
 NAMELESS, UNKNOWN, SEVERAL, SETTLED, REFUSED = "nameless", "unknown", "several", "settled", "refused"
+PAYOUT, TAKEN_BACK = "payout", "taken_back"
 DEBIT_DIFFERS, DEBIT_ENDED, DEBIT_TWICE = "debit_differs", "debit_ended", "debit_twice"
 WHY = {
     NAMELESS: _("It names no invoice."),
     UNKNOWN: _("There is no invoice of this number."),
     SEVERAL: _("It names several invoices."),
     SETTLED: _("Nothing is due on this invoice any more."),
+    PAYOUT: _("It names the payment provider, but no payout of it that is awaited fits, or several do."),
+    TAKEN_BACK: _("It was matched before, and that was taken back."),
     REFUSED: _("It could not be booked by itself: its day is still to come, or its reference was recorded before."),
     DEBIT_DIFFERS: _("It names direct debits of ours, but its amount is not theirs."),
     DEBIT_ENDED: _("It names a direct debit of ours that was refused or withdrawn."),
@@ -40,8 +43,8 @@ class BankFile(models.Model):
 
 
 class BankReceipt(models.Model):
-    """A credit of the bank. Matched it is a payment in the books, or the money of direct debits (of the file `batch`);
-    waiting it is for a person to say whose it is."""
+    """A credit of the bank. Matched it is a payment in the books, the money of direct debits (of the file `batch`), or
+    a `payout` of the payment provider; waiting it is for a person to say whose it is."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("To be matched")
@@ -59,6 +62,7 @@ class BankReceipt(models.Model):
     why = models.CharField(max_length=300, blank=True)
     payment = models.OneToOneField("invoicing.ManualPayment", models.PROTECT, null=True, related_name="bank_receipt")
     batch = models.ForeignKey("invoicing.DebitBatch", models.PROTECT, null=True, related_name="receipts")
+    payout = models.OneToOneField("invoicing.Payout", models.PROTECT, null=True, related_name="receipt")
     ended_at = models.DateTimeField(null=True)
 
     objects = TenantQuerySet.as_manager()
@@ -71,8 +75,9 @@ class BankReceipt(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="matched")
                 | Q(payment__isnull=False, account__isnull=False)
-                | Q(batch__isnull=False),
-                name="matched_receipt_is_a_payment",
+                | Q(batch__isnull=False)
+                | Q(payout__isnull=False),
+                name="matched_receipt_is_known",
             ),
         )
         indexes = (models.Index(fields=("state", "-booked_on"), name="bank_receipt_by_state"),)

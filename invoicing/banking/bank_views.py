@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from invoicing import actions
 from invoicing.banking import bank_files
 from invoicing.forms import BankFileForm, MatchForm
-from invoicing.models import BankFile, BankReceipt
+from invoicing.models import BankReceipt
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
 
@@ -26,30 +26,32 @@ def bank_list(request: HttpRequest) -> HttpResponse:
         except RuleViolation as refusal:
             form.add_error("file", refusal.sentence)
         else:
-            told = _("%(new)s of %(found)s entries were new.") if new else _("This file was known; nothing changed.")
-            web.say(request, told % {"new": row.receipts_new, "found": row.receipts_found} if new else told)
+            told = _("The file is being taken in; it tells of %(found)s entries.") % {"found": row.receipts_found}
+            web.say(request, told if new else _("This file was known; nothing changed."))
             return redirect("invoicing_staff:bank_list")
     state = request.GET.get("state", BankReceipt.State.WAITING)
-    rows = BankReceipt.objects.select_related("account", "batch", "payment__invoice")
+    rows = BankReceipt.objects.select_related("account", "batch", "payout", "payment__invoice")
     if state in BankReceipt.State.values:
         rows = rows.filter(state=state)
     context = {
         "page": Paginator(rows, PAGE).get_page(request.GET.get("page")), "state": state, "form": form,
-        "files": BankFile.objects.all()[:5],
+        "files": bank_files.latest(),
     }  # fmt: skip
     return render(request, "invoicing/staff_bank_list.html", context, status=422 if form.errors else 200)
 
 
 @web.page(actions.STAFF_BANK)
 def bank_receipt(request: HttpRequest, pk: int) -> HttpResponse:
-    """One transfer: match it with an invoice or a customer, or set it aside with a reason."""
-    rows = BankReceipt.objects.select_related("account", "batch", "payment__invoice", "file")
+    """One transfer: match it with an invoice, a customer or a payout, or set it aside with a reason."""
+    rows = BankReceipt.objects.select_related("account", "batch", "payout", "payment__invoice", "file")
     receipt = get_object_or_404(rows, pk=pk)
-    form = MatchForm(request.POST or None)
+    form = MatchForm(request.POST or None, cents=receipt.cents)
     if request.method == "POST" and form.is_valid():
         try:
             if form.cleaned_data["wanted"]:
                 bank_files.match(receipt, form.cleaned_data["wanted"], actor=web.actor(request), now=clock.now())
+            elif payout := form.cleaned_data.get("payout"):
+                bank_files.match_payout(receipt, payout, actor=web.actor(request), now=clock.now())
             else:
                 bank_files.set_aside(receipt, form.cleaned_data["reason"], now=clock.now())
         except RuleViolation as refusal:

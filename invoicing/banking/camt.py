@@ -1,7 +1,8 @@
 """Reads the bank's statements: camt.053 (a day's account) and camt.054 (single bookings), strictly.
 
-Only booked credits in EUR on our own account are taken, and direct debits that the bank booked back; everything else in
-the file is left alone. RefusedFile says in words what is wrong with a file; nothing of it is then kept.
+Only bookings in EUR on our own account are taken: credits, direct debits that the bank booked back, and what went out;
+everything else in the file is left alone. RefusedFile says in words what is wrong with a file; nothing of it is then
+kept.
 """
 
 import hashlib
@@ -50,10 +51,21 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A debit that was booked and is no direct debit that came back; `text` is all that it says, our name of it too."""
+
+    bank_ref: str
+    booked_on: date
+    cents: Cents
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     format: str
     credits: tuple[Credit, ...]
     returned: tuple[Returned, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
 
 
 Booking = TypeVar("Booking", Credit, Returned)
@@ -71,6 +83,7 @@ def read(raw: bytes, *, iban: str) -> Statement:
         raise RefusedFile(_("The file holds no statement."))
     found: list[Credit] = []
     back: list[Returned] = []
+    out: list[Outgoing] = []
     for part in parts:
         reader.begin()
         account = reader.text(part, "Acct/Id/IBAN").replace(" ", "")
@@ -79,7 +92,8 @@ def read(raw: bytes, *, iban: str) -> Statement:
         for entry in part.findall(f"{reader.space}Ntry"):
             found += reader.credits(entry)
             back += reader.returned(entry)
-    return Statement(known[1], _each_once(found), _each_once(back))
+            out += reader.outgoing(entry)
+    return Statement(known[1], _each_once(found), _each_once(back), tuple(out))
 
 
 def _each_once(found: list[Booking]) -> tuple[Booking, ...]:
@@ -122,9 +136,7 @@ class _Reader(iso20022.Reader):
         ]
 
     def _credit(self, entry: Any, one: Any, booked: date, cents: Cents, place: int) -> Credit:
-        said = [self.text(one, "RmtInf/Strd/CdtrRefInf/Ref"), self.text(one, "Refs/EndToEndId")]
-        said += [" ".join((node.text or "").split()) for node in one.iter(f"{self.space}Ustrd")]
-        text = " ".join(part for part in said if part and part != "NOTPROVIDED")
+        text = self._said(one)
         payer = self.text(one, "RltdPties/Dbtr/Pty/Nm", "RltdPties/Dbtr/Nm")
         named = self._reference(entry, one, place)
         if not named:  # the bank names nothing: what it says is the name
@@ -136,6 +148,26 @@ class _Reader(iso20022.Reader):
             end_to_end=self.text(one, "Refs/EndToEndId"),
             group=self.text(one, "Refs/PmtInfId") or self.text(entry, "NtryDtls/Btch/PmtInfId"),
         )  # fmt: skip
+
+    def _said(self, one: Any) -> str:
+        said = [self.text(one, "RmtInf/Strd/CdtrRefInf/Ref"), self.text(one, "Refs/EndToEndId")]
+        said += [" ".join((node.text or "").split()) for node in one.iter(f"{self.space}Ustrd")]
+        return " ".join(part for part in said if part and part != "NOTPROVIDED")
+
+    def outgoing(self, entry: Any) -> list[Outgoing]:
+        """What an entry took off our account: its transactions of which the bank tells amount and name."""
+        status, reversed_ = self.text(entry, "Sts/Cd", "Sts"), self.text(entry, "RvslInd").lower() in ("true", "1")
+        if self.text(entry, "CdtDbtInd") != "DBIT" or status != "BOOK" or reversed_:
+            return []
+        booked = self._day(self.text(entry, "BookgDt/Dt", "BookgDt/DtTm"))
+        details = entry.findall(f"{self.space}NtryDtls/{self.space}TxDtls") or [entry]
+        found = []
+        for place, one in enumerate(details):
+            cents = self._amount(one) or (self._amount(entry) if len(details) == 1 else None)
+            named = self._reference(entry, one, place)
+            if cents and named and self.find(one, "RtrInf") is None:
+                found.append(Outgoing(f"{booked.isoformat()} {named}"[:80], booked, cents, self._said(one)[:500]))
+        return found
 
     def returned(self, entry: Any) -> list[Returned]:
         """The direct debits that an entry books back: its transactions that give a reason of return."""

@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from invoicing.chasing import dunning_rules, unpaid
 from invoicing.chasing.dunning_rules import Step
-from invoicing.models import Invoice, InvoiceState, RejectionNotice, Suspension, SuspensionState
+from invoicing.models import Invoice, InvoiceState, RejectionNotice, Reminder, Suspension, SuspensionState
+from invoicing.selectors import DUE
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
+from panel.core.money import Cents
 
 LATE = Q(state=InvoiceState.OVERDUE)
 CONTESTED = Q(contested_at__isnull=False, state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE])
 STAGES = {
     "": LATE | CONTESTED,
-    "due": LATE & Q(contested_at=None, stage=0),
-    "reminded": LATE & Q(contested_at=None, stage__gt=0),
+    "due": LATE & Q(contested_at=None, told=False),
+    "reminded": LATE & Q(contested_at=None, told=True),
     "contested": CONTESTED,
 }
 
@@ -35,15 +38,34 @@ class Late:
         return self.steps[0] if self.steps else None
 
 
+def _staged(actor: Actor) -> QuerySet[Invoice]:
+    """Overdue and contested invoices, each with whether it was reminded of."""
+    reminded = Reminder.objects.filter(invoice=OuterRef("pk"))
+    return Invoice.objects.visible_to(actor).filter(STAGES[""]).alias(told=Exists(reminded))
+
+
 def late(actor: Actor, *, stage: str = "") -> QuerySet[Invoice]:
     """Overdue and contested invoices, the latest first; `stage`: a key of STAGES."""
-    rows = unpaid.followed(Invoice.objects.visible_to(actor))
-    return rows.filter(STAGES.get(stage, STAGES[""])).order_by(F("contested_at").asc(nulls_first=True), "due_on", "pk")
+    wanted = _staged(actor).filter(STAGES.get(stage, STAGES[""])).values("pk")
+    rows = unpaid.followed(Invoice.objects.filter(pk__in=wanted))
+    return rows.order_by(F("contested_at").asc(nulls_first=True), "due_on", "pk")
 
 
-def counts(actor: Actor) -> dict[str, int]:
-    """How many invoices stand at each stage."""
-    return {stage: late(actor, stage=stage).count() for stage in STAGES}
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many invoices stand at a stage, and what is still to be paid of them, VAT included."""
+
+    count: int
+    cents: Cents
+
+
+def totals(actor: Actor) -> dict[str, Total]:
+    """Of each stage; one query however many invoices there are."""
+    asked: dict[str, Any] = {}
+    for stage, which in STAGES.items():
+        asked |= {f"{stage}_n": Count("pk", filter=which), f"{stage}_sum": Sum(DUE, filter=which)}
+    found = _staged(actor).aggregate(**asked)
+    return {stage: Total(found[f"{stage}_n"], found[f"{stage}_sum"] or 0) for stage in STAGES}
 
 
 def described(rows: list[Invoice], *, now: datetime) -> list[Late]:

@@ -1,6 +1,7 @@
 """The pages of unpaid invoices: the customer's "what is overdue and what comes next", staff's dunning by stage."""
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -10,11 +11,19 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing import actions
 from invoicing.chasing import dunning_selectors, late, suspending
 from invoicing.chasing.dunning_forms import RateForm
-from invoicing.models import Suspension
+from invoicing.models import Invoice, Suspension
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
 
 PAGE = 40
+
+
+class _Counted(Paginator):
+    """Pages of rows whose number is known already."""
+
+    def __init__(self, rows: QuerySet[Invoice], count: int) -> None:
+        super().__init__(rows, PAGE)
+        self.__dict__["count"] = count
 
 
 @web.page(actions.INVOICES)
@@ -34,13 +43,15 @@ def overdue(request: HttpRequest) -> HttpResponse:
 def dunning(request: HttpRequest) -> HttpResponse:
     """Unpaid invoices of every customer by stage, each with what is next."""
     actor, stage = web.actor(request), request.GET.get("stage", "")
-    page = Paginator(dunning_selectors.late(actor, stage=stage), PAGE).get_page(request.GET.get("page"))
+    stage = stage if stage in dunning_selectors.STAGES else ""
+    found = dunning_selectors.totals(actor)
+    page = _Counted(dunning_selectors.late(actor, stage=stage), found[stage].count).get_page(request.GET.get("page"))
     names = {"": _("All"), "due": _("Not reminded yet"), "reminded": _("Reminded"), "contested": _("Contested")}
-    here, counted = reverse("invoicing_staff:dunning"), dunning_selectors.counts(actor)
+    here = reverse("invoicing_staff:dunning")
     context = {
         "may_rates": actions.STAFF_RATES.permits(actor), "page": page,
-        "rows": dunning_selectors.described(list(page.object_list), now=clock.now()), "stage": stage,
-        "chips": [(f"{here}?stage={key}" if key else here, word, counted[key], key == stage)
+        "rows": dunning_selectors.described(list(page.object_list), now=clock.now()), "total": found[stage],
+        "chips": [(f"{here}?stage={key}" if key else here, word, found[key].count, key == stage)
                   for key, word in names.items()],
     }  # fmt: skip
     return render(request, "invoicing/staff_dunning.html", context)

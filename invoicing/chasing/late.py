@@ -24,7 +24,6 @@ from invoicing.issuing import invoices
 from invoicing.issuing.invoices import Billed
 from invoicing.journal import tell
 from invoicing.models import (
-    Debit,
     Dispute,
     DisputeState,
     Invoice,
@@ -32,10 +31,10 @@ from invoicing.models import (
     InvoiceState,
     LateInvoice,
     LegalRate,
-    ManualPayment,
     RejectionNotice,
 )
-from invoicing.paying import settlement
+from invoicing.paying import settlement, value_dates
+from invoicing.paying.disputes import of_invoice
 from invoicing.paying.payment_rules import SMALLEST_CENTS
 from invoicing.rules import Line
 from invoicing.subscribing.period_rules import Period
@@ -158,11 +157,11 @@ def _claim(
 ) -> Claim | None:
     invoice, law = row.invoice, terms.version(row.invoice.terms_version).late_payment
     ended = invoice.state in (InvoiceState.PAID, InvoiceState.CREDITED)
-    undecided = Dispute.objects.filter(state=DisputeState.OPEN).filter(_of(invoice)).exists()
+    undecided = Dispute.objects.filter(state=DisputeState.OPEN).filter(of_invoice(invoice)).exists()
     in_time = any(one.ended_at is None and now <= one.replace_by for one in notices)
     if invoice.contested_at is not None or in_time or undecided:
         return None
-    paid, owed = _paid(invoice), invoice.total_cents - invoice.credited_cents
+    paid, owed = _paid(invoice), invoice.total_cents - invoice.credited_cents - settlement.written_off(invoice)
     until = (late_rules.settled_on(owed, paid) if ended else None) or paris_date(now)
     in_time = ended and any(paris_date(one.told_at) <= until <= last_day_before(one.replace_by) for one in notices)
     if invoice.state == InvoiceState.CREDITED or owed < SMALLEST_CENTS or until <= invoice.due_on or in_time:
@@ -181,26 +180,15 @@ def _claim(
 
 def _paid(invoice: Invoice) -> list[Paid]:
     """What came in and went back, by its value date: the day of the bank, whenever we read of it (invariant 21). What a
-    bank had taken back and a dispute won again was never away."""
-    won = Dispute.objects.filter(_of(invoice), state=DisputeState.WON).values("provider_ref")
+    bank had taken back and a dispute won again was never away; what was credited or written off never came, and is
+    taken off what is owed."""
+    won = Dispute.objects.filter(of_invoice(invoice), state=DisputeState.WON).values("provider_ref")
     rows = list(
-        invoice.settlements.exclude(means=settlement.CREDIT)
+        invoice.settlements.exclude(means__in=(settlement.CREDIT, settlement.WRITTEN_OFF))
         .exclude(entry__kind__in=("dispute", "dispute_won"), entry__ref__in=won).select_related("entry")
     )  # fmt: skip
-    by_hand = [row.entry.ref for row in rows if row.entry.kind == "manual_payment"]
-    debited = [row.entry.ref for row in rows if row.entry.kind == "payment"]
-    days = {str(pk): on for pk, on in ManualPayment.objects.filter(pk__in=by_hand).values_list("pk", "received_on")}
-    days |= dict(
-        Debit.objects.filter(payment__reference__in=debited, receipt__isnull=False)
-        .values_list("payment__reference", "receipt__booked_on")
-    )  # fmt: skip
-    return [Paid(days.get(row.entry.ref, paris_date(row.at)), row.cents) for row in rows]
-
-
-def _of(invoice: Invoice) -> Q:
-    """Disputes of the payments that an invoice was paid by."""
-    by_order = Q(payment__order=invoice.order_id) if invoice.order_id else Q()
-    return Q(payment__invoice=invoice) | by_order
+    days = value_dates.of(rows)
+    return [Paid(days[row.pk], row.cents) for row in rows]
 
 
 # --- the statement ---------------------------------------------------------------------------------------------------

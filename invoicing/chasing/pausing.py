@@ -1,4 +1,5 @@
-"""Stopping the clock of a contested invoice, and letting it run again (INV-1, TIC-6).
+"""Stopping the clock of a contested invoice, and letting it run again (INV-1, TIC-6). A card dispute that the
+banks have not decided contests it too: the customer had paid, and may be found to have (INV-7 knows rejections alone).
 
 While it stands nothing is collected, no reminder is sent, no late fee is added and nothing is suspended for it. Every
 cause stops it by itself: it runs again when the last one is settled.
@@ -12,7 +13,7 @@ from invoicing.chasing import relieving
 from invoicing.models import ClockStop, Invoice, LateInvoice
 from panel.core.actors import SYSTEM
 
-CASE, DISPUTE, WAIVER, PAID = "case", "dispute", "waiver", "paid"
+CASE, DISPUTE, WAIVER, PAID, BANK = "case", "dispute", "waiver", "paid", "bank"
 
 
 def stop(invoice: Invoice, because: str, *, now: datetime) -> None:

@@ -55,6 +55,8 @@ def grant_credit(
         context={"name": held.name, "amount": texts.money(language, cents), "reason": credit.reason, "rule": rule,
                  "subscription": subscription.reference, "path": "/billing/next/"},
     )  # fmt: skip
+    if held.pk != row.account_id:  # no invoice of it is to come for who had it before
+        give_back(row, now=now, holder=held.pk)
     give_back_after_the_end(row, now=now)
     return credit
 
@@ -77,9 +79,10 @@ class Taken:
     vat_rate: Decimal
 
 
-def waiting(subscription: Subscription) -> list[Left]:
-    """What is left of each credit of a subscription, the oldest first."""
-    mine = ServiceCredit.objects.filter(subscription=subscription, account=subscription.account_id)
+def waiting(subscription: Subscription, holder: int | None = None) -> list[Left]:
+    """What is left of each credit of a subscription, the oldest first: of the account `holder`, by default of who has
+    it."""
+    mine = ServiceCredit.objects.filter(subscription=subscription, account=holder or subscription.account_id)
     rows = mine.annotate(used=Sum("uses__cents"))
     found = [Left(row, row.cents - (row.used or 0)) for row in rows.order_by("pk")]
     return [one for one in found if one.cents > 0]
@@ -128,13 +131,13 @@ def give_back_after_the_end(row: Subscription, *, now: datetime) -> None:
         give_back(row, now=now)
 
 
-def give_back(row: Subscription, *, now: datetime) -> None:
-    """What is left of the credits of a (locked) subscription's holder is given back by credit notes on their newest
-    invoices; what was paid goes to their funds."""
-    for one in waiting(row):
+def give_back(row: Subscription, *, now: datetime, holder: int | None = None) -> None:
+    """What is left of the credits of a (locked) subscription's holder, or of `holder` who had it before, is given back
+    by credit notes on their newest invoices; what was paid goes to their funds."""
+    for one in waiting(row, holder):
         left = one.cents
         billed = InvoiceLine.objects.filter(
-            subscription=row, account=row.account_id, net_cents__gt=0, invoice__kind=InvoiceKind.INVOICE
+            subscription=row, account=one.credit.account_id, net_cents__gt=0, invoice__kind=InvoiceKind.INVOICE
         )
         for invoice in Invoice.objects.filter(pk__in=billed.values("invoice")).order_by("-issued_at", "-pk"):
             amounts = _amounts(invoice, row, left)

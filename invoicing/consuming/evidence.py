@@ -59,7 +59,11 @@ def read_days(row: Subscription, meter: str, start: date, end: date, account_id:
         return kinds.get(row.service_kind).readings(row, meter, UsagePeriod(start, end), account_id)
     rows = (
         UsageEvent.objects.filter(
-            subscription=row, meter=meter, at__gte=start_of_paris_day(start), at__lt=start_of_paris_day(end)
+            subscription=row,
+            account=account_id,
+            meter=meter,
+            at__gte=start_of_paris_day(start),
+            at__lt=start_of_paris_day(end),
         )
         .order_by()
         .annotate(day=TruncDate("at", tzinfo=PARIS))

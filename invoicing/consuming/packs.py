@@ -1,8 +1,10 @@
 """Prepaid packs (OPR-9): opened when they are paid for, drawn from by usage events, given back by their corrections.
 
-Who draws has locked the subscription of the event (`usage.record`); all that touch packs lock their rows in one order,
-so two draws at the same instant never take the same unit. A use is drawn once, when its event is kept: what a repeated
-delivery brings again is not drawn again, and a late event is paid by the packs that were there when it was used.
+A pack is its buyer's: it pays for what is used in their turn, and stays with them when a service goes to another
+account (SUB-2). Who draws has locked the subscription of the event (`usage.record`); all that touch packs lock their
+rows in one order, so two draws at the same instant never take the same unit. A use is drawn once, when its event is
+kept: what a repeated delivery brings again is not drawn again, and a late event is paid by the packs that were there
+when it was used.
 """
 
 from collections.abc import Iterable, Sequence
@@ -190,22 +192,21 @@ def credited(rows: Iterable[Pack], *, actor: Actor, now: datetime) -> None:
 # --- what is known of them -------------------------------------------------------------------------------------------
 
 
-def paid_for(row: Subscription, meter: str, start: date, end: date) -> Decimal:
-    """The units of a subscription's Paris days from `start` to `end` (excluded) that packs paid for."""
-    return Decimal(-(_draws(row, meter, start, end).aggregate(sum=Sum("millionths"))["sum"] or 0)) / MILLION
+def paid_for(row: Subscription, meter: str, since: datetime, until: datetime) -> Decimal:
+    """The units that a subscription used from `since` to `until` (excluded) and that packs paid for."""
+    return Decimal(-(_draws(row, meter, since, until).aggregate(sum=Sum("millionths"))["sum"] or 0)) / MILLION
 
 
-def named_for(row: Subscription, meter: str, start: date, end: date) -> list[str]:
+def named_for(row: Subscription, meter: str, since: datetime, until: datetime) -> list[str]:
     """The references of the packs that did."""
-    found = _draws(row, meter, start, end).order_by("pack__reference")
+    found = _draws(row, meter, since, until).order_by("pack__reference")
     return list(found.values_list("pack__reference", flat=True).distinct())
 
 
-def _draws(row: Subscription, meter: str, start: date, end: date) -> QuerySet[PackMovement]:
+def _draws(row: Subscription, meter: str, since: datetime, until: datetime) -> QuerySet[PackMovement]:
     return PackMovement.objects.filter(
-        kind__in=OF_EVENTS, event__subscription=row, event__meter=meter, event__at__gte=start_of_paris_day(start),
-        event__at__lt=start_of_paris_day(end),
-    ).order_by()  # fmt: skip
+        kind__in=OF_EVENTS, event__subscription=row, event__meter=meter, event__at__gte=since, event__at__lt=until
+    ).order_by()
 
 
 def last_day(row: Pack) -> date:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from invoicing.consuming import packs, usage_rules
+from invoicing.consuming import holders, packs, usage_rules
 from invoicing.consuming.usage_models import MILLION
 from invoicing.consuming.usage_rules import ZERO
 from invoicing.models import ChangeState, PackageMeter, Subscription, UsageEvent, UsageSource
@@ -63,10 +63,13 @@ def record(source: str, told: Sequence[Told], *, now: datetime) -> Taken:
     if len(told) > MOST:
         raise RuleViolation(_("A delivery has at most %(most)s events.") % {"most": MOST}, rule=RULE, field="events")
     held = _lock(told)
+    turns = holders.turns_of(held.values())
     known = _known(source, told)
     found: dict[str, UsageEvent] = {}
     for event in sorted(told, key=lambda one: bool(one.corrects)):  # an event and its correction may come together
         made = _event(source, event, held, known | found, now=now)
+        if made.corrects is None:
+            made.account_id = holders.at(turns[made.subscription_id], made.at)
         before = known.get(event.key) or found.get(event.key)
         if before is None:
             found[event.key] = made
@@ -107,7 +110,7 @@ def _event(
         original = there.get(event.corrects)
         if original is None or original.corrects is not None or original.subscription_id != subscription.pk:
             raise wrong(event, _("the event it corrects is not known; send it again after that one."))
-        row.meter, row.at, row.corrects = original.meter, original.at, original
+        row.meter, row.at, row.corrects, row.account_id = original.meter, original.at, original, original.account_id
         row.quantity, row.millionths = -original.quantity, -original.millionths
         return row
     if event.at is None:
@@ -186,11 +189,9 @@ def _package_until(subscription: Subscription, day: date, end: date) -> str:
     return str(before["package"]) if before else subscription.package.code
 
 
-def units(subscription: Subscription, meter: str, start: date, end: date) -> Decimal:
-    """The units of the Paris days from `start` to `end` (excluded), all that is known now."""
-    rows = UsageEvent.objects.filter(
-        subscription=subscription, meter=meter, at__gte=start_of_paris_day(start), at__lt=start_of_paris_day(end)
-    )
+def units(subscription: Subscription, meter: str, since: datetime, until: datetime) -> Decimal:
+    """The units of what was used from `since` to `until` (excluded), all that is known now."""
+    rows = UsageEvent.objects.filter(subscription=subscription, meter=meter, at__gte=since, at__lt=until)
     return Decimal(rows.aggregate(sum=Sum("millionths"))["sum"] or 0) / MILLION
 
 

@@ -118,9 +118,10 @@ def tiers(raw: Sequence[Mapping[str, Any]]) -> tuple[Tier, ...]:
     return found
 
 
-def graduated(steps: Sequence[Tier], units: Decimal) -> tuple[Part, ...]:
-    """Each unit at the price of the tier it falls into; tiers of nothing are left out."""
-    parts, below = [], ZERO
+def graduated(steps: Sequence[Tier], units: Decimal, *, before: Decimal = ZERO) -> tuple[Part, ...]:
+    """Each unit at the price of the tier it falls into; tiers of nothing are left out. `before`: how many of `units`
+    were somebody else's, who had the service earlier in the month."""
+    parts, below = [], before
     for tier in steps:
         above = units if tier.up_to is None else min(units, tier.up_to)
         if above > below:
@@ -160,4 +161,21 @@ def months(
         billable = max(ZERO, rest - free)
         found.append(Rating(quantity, free, carried, billable, graduated(steps, billable), paid))
         carried = max(ZERO, free - rest) if carries else ZERO
+    return found
+
+
+def shared(whole: Rating, used: Sequence[Decimal], paid: Sequence[Decimal], steps: Sequence[Tier]) -> list[Rating]:
+    """One month of several holders, in order: what is free is used first by who has the service first, and so are the
+    tiers. `used` and `paid` (by packs) are the parts of the month's quantity and prepaid units; the parts' billable
+    units add up to the month's."""
+    found: list[Rating] = []
+    counted = ZERO  # against the allowance, by all before
+    for quantity, prepaid in zip(used, paid, strict=True):
+        before, counted = counted, counted + quantity - prepaid
+        over, over_before = max(ZERO, counted - whole.allowance), max(ZERO, before - whole.allowance)
+        free = max(ZERO, whole.allowance - before)
+        carried = whole.carried if not found else ZERO
+        found.append(
+            Rating(quantity, free, carried, over - over_before, graduated(steps, over, before=over_before), prepaid)
+        )
     return found

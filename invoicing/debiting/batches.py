@@ -3,12 +3,14 @@
 A file that was made is no money, nor is one that the bank took: `outcomes` says what came of each debit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from invoicing.debiting import debit_rules, debits, pain008, papers
 from invoicing.debiting.debits import Candidate
@@ -16,11 +18,11 @@ from invoicing.debiting.pain008 import Wanted
 from invoicing.models import BatchState, Debit, DebitBatch, DebitState, Mandate, Payment, PaymentState
 from invoicing.paying import payments
 from invoicing.paying.payments import Finding
-from panel.core import events, operations, references
+from panel.core import due, events, operations, references
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
-from panel.core.errors import RuleViolation
-from panel.core.models import Event
+from panel.core.errors import ProviderError, RuleViolation
+from panel.core.models import Event, Operation
 from panel.core.states import move
 
 JUDGE, RECALL = "debits.judge", "recall"
@@ -86,7 +88,7 @@ def stopped(batch: DebitBatch, *, now: datetime) -> list[Candidate]:
 
 @transaction.atomic
 def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime, already: bool = False) -> DebitBatch:
-    """Staff has given the file to the bank; a repeat changes nothing.
+    """Staff has given the file to the bank; a repeat changes nothing. `Sent` follows it up, debit by debit.
 
     RuleViolation when something in it may no longer be collected: then it is discarded and made anew. But not when the
     bank has it `already`: another file would debit the customers twice. All of it is on its way then, and what should
@@ -105,10 +107,7 @@ def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime, already: bool =
             "already, say so."
         )
         raise RuleViolation(sentence % {"invoices": numbers}, rule="INV-5")
-    rows = list(debits.known(Debit.objects.filter(batch=held, state=DebitState.PLACED)).order_by("pk"))
-    for row in rows:
-        payments.conclude(row.payment_id, Finding(PaymentState.PROCESSING), now=now)
-    mark_sent(held, rows, actor=actor, now=now)
+    mark_sent(held, actor=actor, now=now)
     for one in wrong:
         reference = one.debit.payment.reference
         operations.enqueue(
@@ -118,18 +117,51 @@ def hand_over(batch: DebitBatch, *, actor: Actor, now: datetime, already: bool =
     return held
 
 
-def mark_sent(batch: DebitBatch, rows: Iterable[Debit], *, actor: Actor, now: datetime) -> None:
-    """The bank has the file: its debits are under way and its mandates were used. The caller holds the batch."""
-    Debit.objects.filter(pk__in=[row.pk for row in rows], state=DebitState.PLACED).update(state=DebitState.SENT)
-    for row in rows:
-        Mandate.objects.filter(pk=row.mandate_id).exclude(last_used_on__gte=row.debit_on).update(
-            last_used_on=row.debit_on
-        )
-    if batch.state == BatchState.MADE:
-        move(batch, BatchState.SENT, debit_rules.BATCH_TRANSITIONS)
-        batch.sent_at, batch.sent_by_id = now, actor.user_id
-        batch.save(update_fields=["sent_at", "sent_by"])
-        told(batch, "sent", actor=actor, now=now)
+def mark_sent(batch: DebitBatch, *, actor: Actor, now: datetime) -> None:
+    """The bank has the file, which was made and not discarded; `Sent` says so of each debit. The caller holds it."""
+    move(batch, BatchState.SENT, debit_rules.BATCH_TRANSITIONS)
+    batch.sent_at, batch.sent_by_id = now, actor.user_id
+    batch.save(update_fields=["sent_at", "sent_by"])
+    told(batch, "sent", actor=actor, now=now)
+    operations.enqueue(
+        Sent.kind, key=f"debits-sent:{batch.reference}", now=now, subject=batch, payload={"batch": batch.pk}
+    )
+
+
+@operations.register
+class Sent(operations.Handler):
+    """The debits of a file that the bank has are under way, and their mandates were used: each in a transaction of its
+    own, thousands of them. One that the bank answered for meanwhile is left alone, so a repeat does the rest."""
+
+    kind = "debits.sent"
+    label = gettext_lazy("Mark the debits of a file as with the bank")
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        placed = Debit.objects.filter(batch=op.payload["batch"], state=DebitState.PLACED).order_by("payment")
+        return one_by_one(placed.values_list("payment_id", flat=True), lambda pk: self._one(pk, now=now))
+
+    def _one(self, payment_id: int, *, now: datetime) -> None:
+        Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+        debit = Debit.objects.select_for_update(of=("self",)).get(payment=payment_id)
+        if debit.state == DebitState.PLACED:
+            payments.conclude(payment_id, Finding(PaymentState.PROCESSING), now=now)
+            used(debit)
+            move(debit, DebitState.SENT, debit_rules.DEBIT_TRANSITIONS)
+
+
+def one_by_one(ids: Iterable[int], deed: Callable[[int], object]) -> dict[str, Any]:
+    """The result of an operation that does each of many in a transaction of its own. ProviderError once all were tried
+    and some failed: the next try does those."""
+    report = due.each(list(ids), deed)
+    if report.failed:
+        raise ProviderError(f"{len(report.failed)} of {len(report.failed) + report.done}: {report.failed[0]}")
+    return {"done": report.done}
+
+
+def used(debit: Debit) -> None:
+    """Its mandate was presented for the day of the debit."""
+    rows = Mandate.objects.filter(pk=debit.mandate_id).exclude(last_used_on__gte=debit.debit_on)
+    rows.update(last_used_on=debit.debit_on)
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ the bank's answers mean.
 Days of notice come from the terms; TARGET days and the scheme's own limits stand here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -78,13 +79,17 @@ lead time and no record of which one came first."""
 
 NO_MANDATE, IDLE, CONTESTED, SETTLED = "no_mandate", "idle", "contested", "settled"
 UNTOLD, TOO_YOUNG, TOO_LATE, NO_TARGET_DAY = "untold", "too_young", "too_late", "no_target_day"
-DIFFERS = "differs"
+DIFFERS, MISSED = "differs", "missed"
+MOVED_BY_ITSELF = 1
+"""How often a payer is told another day without anybody asking for it. Who was told two days that nobody kept is told
+no third before a person says so: they would hold the money ready again and again, for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """All that decides whether an announced debit goes into a file. `told_on`: the day on which the mail server took
-    the pre-notification (None: not yet), which named `told_cents` and `told_debit_on`."""
+    the pre-notification (None: not yet), which named `told_cents` and `told_debit_on`. `told_days`: every day that the
+    payer was ever told."""
 
     debit_on: date
     cents: Cents
@@ -96,6 +101,7 @@ class Standing:
     told_debit_on: date | None
     told_cents: Cents | None
     terms: DebitTerms
+    told_days: Sequence[date] = ()
 
 
 def hindrance(of: Standing, *, today: date) -> str:
@@ -109,6 +115,9 @@ def hindrance(of: Standing, *, today: date) -> str:
     if of.due_cents != of.cents:
         return SETTLED
     late = of.debit_on < reachable_from(today)
+    passed = sum(day < reachable_from(today) for day in of.told_days)
+    if late and passed > MOVED_BY_ITSELF:
+        return MISSED
     if of.told_on is None:  # a notice that never leaves is sent anew for each day it missed, to the present address
         return TOO_LATE if late else UNTOLD
     if (of.told_debit_on, of.told_cents) != (of.debit_on, of.cents):

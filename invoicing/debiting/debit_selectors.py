@@ -1,11 +1,11 @@
 """Direct debits that wait for a person: for a file, for its way to the bank, for the bank's word (INV-5, OPR-3).
 
-None of it happens by itself; a day that is missed is announced to the customer once more.
+None of it happens by itself; a day that is missed is moved, and the customer told, once.
 """
 
 from datetime import datetime
 
-from django.db.models import Exists, F, Min, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 
 from invoicing.debiting import debit_rules
 from invoicing.models import BatchState, Debit, DebitBatch, DebitNotice, DebitState
@@ -18,8 +18,21 @@ def to_file(now: datetime) -> QuerySet[Debit]:
     told = DebitNotice.objects.filter(
         debit=OuterRef("pk"), debit_on=OuterRef("debit_on"), cents=OuterRef("cents"), mail__accepted_at__isnull=False
     )
-    until = debit_rules.soon(paris_date(now))
-    rows = Debit.objects.filter(Exists(told), state=DebitState.ANNOUNCED, debit_on__lte=until)
+    today = paris_date(now)
+    days = (debit_rules.reachable_from(today), debit_rules.soon(today))
+    rows = Debit.objects.filter(Exists(told), state=DebitState.ANNOUNCED, debit_on__range=days)
+    return rows.select_related("account", "invoice").order_by("debit_on", "pk")
+
+
+def missed(now: datetime) -> QuerySet[Debit]:
+    """Announced debits of which the payer was told two days, or more, that passed without a file: nobody is told
+    another day before staff says so."""
+    first = debit_rules.reachable_from(paris_date(now))
+    passed = Q(notices__debit_on__lt=first, notices__mail__accepted_at__isnull=False)
+    rows = Debit.objects.filter(state=DebitState.ANNOUNCED, debit_on__lt=first).annotate(
+        passed=Count("notices", filter=passed)
+    )
+    rows = rows.filter(passed__gt=debit_rules.MOVED_BY_ITSELF)
     return rows.select_related("account", "invoice").order_by("debit_on", "pk")
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions
 from invoicing.chasing import rejection_fees
-from invoicing.debiting import batches, debit_rules, debits, outcomes
+from invoicing.debiting import batches, debit_rules, debit_selectors, debits, outcomes
 from invoicing.debiting.debit_forms import DiscardForm, MakeForm, ProofForm, UntilForm
 from invoicing.handing_out import Made
 from invoicing.issuing import downloads
@@ -41,6 +41,7 @@ def debit_list(request: HttpRequest) -> HttpResponse:
         "going": len(going), "cents": sum(one.debit.cents for one in going), "kept": len(due) - len(going),
         "candidates": debits.judged(page.object_list, now=now), "page": page,
         "make_form": MakeForm(), "may_make": actions.MAKE_DEBITS.permits(web.actor(request)),
+        "missed": debit_selectors.missed(now).count(),
     }  # fmt: skip
     return render(request, "invoicing/staff_debit_list.html", context)
 
@@ -65,6 +66,16 @@ def debit_make(request: HttpRequest) -> HttpResponse:
     return redirect("invoicing_staff:debit_batch_detail", batch.reference)
 
 
+@web.page(actions.MAKE_DEBITS)
+@require_POST
+def debit_announce(request: HttpRequest) -> HttpResponse:
+    """Announce again, with a new day, all whose days passed without a file; the same form sent twice does it once."""
+    now = clock.now()
+    debits.announce_missed(key=request.POST.get("key", "")[:64] or now.isoformat(), now=now)
+    web.say(request, _("They are being announced to the customers again, with another day."))
+    return redirect("invoicing_staff:debit_list")
+
+
 def _batch(reference: str) -> DebitBatch:
     return get_object_or_404(DebitBatch.objects.select_related("made_by", "sent_by", "blob"), reference=reference)
 
@@ -80,9 +91,11 @@ def _page(request: HttpRequest, batch: DebitBatch, form: DiscardForm | None = No
     rows = batch.debits.select_related("account", "invoice", "payment", "mandate").order_by("debit_on", "pk")
     wrong = batches.stopped(batch, now=clock.now()) if batch.state == BatchState.MADE else []
     sums = batch.debits.order_by().values("state").annotate(count=Count("pk"), cents=Sum("cents"))
+    sent = batch.state == BatchState.SENT
+    left = sum(one["count"] for one in sums if one["state"] == DebitState.PLACED) if sent else 0
     context = {
         "batch": batch, "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "sums": sums, "wrong": wrong, "open": batch.state == BatchState.MADE,
+        "sums": sums, "left": left, "wrong": wrong, "open": batch.state == BatchState.MADE,
         "form": form or DiscardForm(), "may_make": actions.MAKE_DEBITS.permits(web.actor(request)),
     }  # fmt: skip
     return render(request, "invoicing/staff_debit_batch.html", context, status=422 if form else 200)

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
@@ -15,12 +16,12 @@ from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateSta
 from invoicing.paying import collecting, payments
 from invoicing.paying.payment_rules import OURS
 from panel import terms
-from panel.core import due, events
+from panel.core import due, events, operations
 from panel.core.actors import CLOCK, Actor
 from panel.core.calendars import paris_date
 from panel.core.due import SweepReport
-from panel.core.errors import RuleViolation
-from panel.core.models import Event
+from panel.core.errors import ProviderError, RuleViolation
+from panel.core.models import Event, Operation
 
 WHY_NOT = {
     debit_rules.NO_MANDATE: _("its mandate has ended"),
@@ -32,7 +33,10 @@ WHY_NOT = {
     debit_rules.TOO_YOUNG: _("its notice left too late for this day"),
     debit_rules.TOO_LATE: _("this day can no longer be reached: it is announced again"),
     debit_rules.NO_TARGET_DAY: _("banks are closed on this day"),
+    debit_rules.MISSED: _("two of its days have passed without a file: announce it again"),
 }
+AT_REST = ("", debit_rules.UNTOLD, debit_rules.MISSED)
+"""Hindrances that time or a person takes away, and none at all."""
 NOT_AGAIN = _("Only what failed through no fault of the customer is collected again by hand.")
 NOTHING_LEFT = _("There is nothing to collect, it is under way already, or the customer has no means of payment.")
 
@@ -66,6 +70,7 @@ def standing(debit: Debit) -> debit_rules.Standing:
         contested=invoice.contested_at is not None, mandate_state=mandate.state, mandate_lapses_on=_lapses(mandate),
         told_on=paris_date(told) if told else None, told_debit_on=notice.debit_on if notice else None,
         told_cents=notice.cents if notice else None, terms=terms.version(debit.terms_version).debit,
+        told_days=[one.debit_on for one in debit.notices.all() if one.mail.accepted_at],
     )  # fmt: skip
 
 
@@ -90,10 +95,10 @@ def judged(rows: Iterable[Debit], *, now: datetime, today: date | None = None) -
 
 @due.sweep("invoicing.debits", every_seconds=600)
 def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
-    """Mandates that lapse end; debits whose day has been missed are announced again; those whose invoice or mandate has
-    changed are withdrawn, and what is still due is announced anew."""
+    """Mandates that lapse end; debits whose day has been missed are announced again, once by itself; those whose
+    invoice or mandate has changed are withdrawn, and what is still due is announced anew."""
     idle = [row for row in Mandate.objects.filter(state=MandateState.ACTIVE) if _lapses(row) <= paris_date(now)]
-    odd = [one for one in judged(announced(), now=now) if one.hindrance not in ("", debit_rules.UNTOLD)]
+    odd = [one for one in judged(announced(), now=now) if one.hindrance not in AT_REST]
     if dry_run:
         return SweepReport(would=[*(f"end the mandate {row}" for row in idle),
                                   *(f"{one.debit.invoice.number}: {one.hindrance}" for one in odd)])  # fmt: skip
@@ -106,19 +111,44 @@ def _expire(pk: int, *, now: datetime) -> None:
     end_mandate(mandate, MandateState.EXPIRED, now=now)
 
 
-def _tend(pk: int, *, now: datetime) -> None:
+def _tend(pk: int, *, now: datetime, asked: bool = False) -> None:
     Payment.objects.select_for_update(of=("self",)).get(debit=pk)
     debit = known(Debit.objects.select_for_update(of=("self",)).filter(pk=pk, state=DebitState.ANNOUNCED)).first()
     if debit is None:
         return
     because = debit_rules.hindrance(standing(debit), today=paris_date(now))
-    if because in debit_rules.ANNOUNCE_AGAIN:
+    if because in debit_rules.ANNOUNCE_AGAIN or (asked and because == debit_rules.MISSED):
         announcing.announce(debit, now=now)
     elif because in debit_rules.WITHDRAW:
         withdraw(debit, now=now)
         debit.invoice.refresh_from_db()
         if debit.invoice.contested_at is None:  # else it is collected when the contest is over (INV-1)
             collecting.collect_now(debit.invoice, anew(debit), now=now)
+
+
+# --- by a person -----------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def announce_missed(*, key: str, now: datetime) -> Operation:
+    """Staff will make files again: every debit that waits because its days passed is announced once more, each with a
+    new day; once per `key`. An operation does it, so that the page answers at once."""
+    return operations.enqueue(AnnounceMissed.kind, key=f"announce-missed:{key}", now=now)
+
+
+@operations.register
+class AnnounceMissed(operations.Handler):
+    """Each debit in a transaction of its own; one that was announced since is no longer among them."""
+
+    kind = "debits.announce_missed"
+    label = _("Announce direct debits again whose days passed")
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        missed = [one.debit.pk for one in judged(announced(), now=now) if one.hindrance == debit_rules.MISSED]
+        report = due.each(missed, lambda pk: _tend(pk, now=now, asked=True))
+        if report.failed:
+            raise ProviderError(f"{len(report.failed)} debits could not be announced", code="not_announced")
+        return {"announced": report.done}
 
 
 @transaction.atomic

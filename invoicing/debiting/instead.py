@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 from invoicing.debiting import debits
 from invoicing.documents import texts
 from invoicing.funding import topping_up
-from invoicing.models import Debit, DebitState, Invoice, Payment, PaymentMethod
-from invoicing.paying import collecting, payments, rejections
+from invoicing.models import Debit, DebitState, Invoice, Mandate, MandateState, Payment, PaymentMethod
+from invoicing.paying import collecting, payments, rejections, settlement
 from invoicing.paying.payment_rules import OWN
 from panel.core import events
 from panel.core.actors import Actor
@@ -64,6 +64,8 @@ def pay_from_funds(invoice: Invoice, *, actor: Actor, now: datetime) -> tuple[Ce
     """`topping_up.pay_invoice`, and the announced debit that gave way to it; what the funds do not reach is announced
     anew."""
     gone = _make_way(invoice, method=None, actor=actor, now=now)
+    if gone is not None:
+        _hold_means(invoice.account_id)
     cents = topping_up.pay_invoice(invoice, actor=actor, now=now)
     if gone is not None:
         _anew(gone, now=now)
@@ -82,6 +84,14 @@ def _make_way(invoice: Invoice, *, method: PaymentMethod | None, actor: Actor, n
     if not debits.withdraw(debit, actor=actor, now=now):
         raise RuleViolation(str(IN_A_FILE), rule="INV-5")
     return debit
+
+
+def _hold_means(account_id: int) -> None:
+    """Lock what announcing the rest anew will lock: the account and its mandates, before the invoice, as
+    `payments.pay_invoice` and who signs a mandate do."""
+    settlement.lock_account(account_id)
+    rows = Mandate.objects.select_for_update(of=("self",)).filter(account=account_id, state=MandateState.ACTIVE)
+    list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _anew(debit: Debit, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ Money has come only when the bank has booked it. What a file says that we cannot
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -30,11 +31,13 @@ from invoicing.models import (
 )
 from invoicing.paying import disputes, payment_rules, payments
 from invoicing.paying.payments import Finding
+from panel.accounts.models import actor_of
 from panel.core import operations
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.errors import ProviderError, RuleViolation
 from panel.core.models import Operation
+from panel.core.money import Cents
 from panel.core.states import move
 
 UNKNOWN, DIFFERS, OUR_FAULT, SAID_ONLY = "unknown", "differs", "our_fault", "said_only"
@@ -63,7 +66,8 @@ def _lock(**names: Any) -> list[Debit]:
 
 
 def credited(receipt: BankReceipt, credit: Credit, *, actor: Actor, now: datetime) -> str | None:
-    """Book a credit of the bank on the debits it is for. None: it is for none; else "", or why a person must look."""
+    """Book a credit of the bank on the debits it is for; where it is for many, `Collected` pays each. None: it is for
+    none; else "", or why a person must look."""
     rows = _meant(credit)
     if not rows:
         return None
@@ -76,9 +80,36 @@ def credited(receipt: BankReceipt, credit: Credit, *, actor: Actor, now: datetim
         return _matched(receipt, rows, now=now) if same else bank_models.DEBIT_TWICE
     if any(row.state not in (*debit_rules.UNDER_WAY, DebitState.COLLECTED, DebitState.RETURNED) for row in fresh):
         return bank_models.DEBIT_ENDED
-    for row in fresh:
-        _collected(row, receipt=receipt, actor=actor, now=now)
+    if len(fresh) == 1:
+        _collected(fresh[0], receipt=receipt, actor=actor, now=now)
+    else:
+        Debit.objects.filter(pk__in=[row.pk for row in fresh]).update(receipt=receipt)
+        operations.enqueue(
+            Collected.kind, key=f"debits-collected:{receipt.pk}", now=now, subject=rows[0].batch,
+            payload={"receipt": receipt.pk},
+        )  # fmt: skip
     return _matched(receipt, rows, now=now)
+
+
+@operations.register
+class Collected(operations.Handler):
+    """The debits that one credit of the bank is for are paid, each in a transaction of its own. What came back in the
+    meantime stays as it is, so a repeat does the rest."""
+
+    kind = "debits.collected"
+    label = gettext_lazy("Book the debits that a credit of the bank is for")
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        receipt = BankReceipt.objects.select_related("file__uploaded_by").get(pk=op.payload["receipt"])
+        actor = actor_of(receipt.file.uploaded_by, account_id=None)
+        rows = Debit.objects.filter(receipt=receipt, state__in=debit_rules.UNDER_WAY).order_by("payment")
+
+        def one(pk: int) -> None:
+            (debit,) = _lock(pk=pk)
+            if debit.state in debit_rules.UNDER_WAY:
+                _collected(debit, receipt=receipt, actor=actor, now=now)
+
+        return batches.one_by_one(rows.values_list("pk", flat=True), one)
 
 
 def _meant(credit: Credit) -> list[Debit]:
@@ -123,20 +154,28 @@ def _collected(
 def _with_the_bank(debit: Debit, *, actor: Actor, now: datetime) -> None:
     """It answers for a file that nobody has marked as handed over: then it has it."""
     batch = DebitBatch.objects.select_for_update(of=("self",)).get(debits=debit)
-    if batch.state == "made":
-        batches.mark_sent(batch, list(Debit.objects.filter(batch=batch, state=DebitState.PLACED)), actor=actor, now=now)
-    debit.refresh_from_db(fields=["state"])
+    if batch.state == BatchState.MADE:
+        batches.mark_sent(batch, actor=actor, now=now)
+    batches.used(debit)
 
 
 # --- refused and given back ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One debit that a status report refuses, by our reference; `cents` where the report says them."""
+
+    reference: str
+    code: str
+    cents: Cents | None = None
+
+
 @transaction.atomic
-def refused(
-    reference: str, code: str, *, cents: int | None, because: str, actor: Actor, now: datetime, discarded: bool = False
-) -> bool:
-    """The bank never collected it (pain.002); `because` names the message, which is about a file that we `discarded`.
-    Whether that was news."""
+def refused(told: Refusal, *, because: str, actor: Actor, now: datetime, of_discarded: bool = False) -> bool:
+    """The bank never collected it (pain.002); `because` names the message, which is about a file that we discarded
+    (`of_discarded`). Whether that was news."""
+    reference, code, cents = told.reference, told.code, told.cents
     rows = _lock(payment__reference=reference)
     if not rows:
         return _judge(UNKNOWN, f"{because}:{reference}", now=now)
@@ -145,7 +184,7 @@ def refused(
         return _judge(DIFFERS, f"{because}:{reference}", debit=debit, now=now)
     if debit.state == DebitState.COLLECTED:
         return _judge(SAID_ONLY, f"{because}:{reference}", debit=debit, now=now)
-    if discarded or debit.state in (DebitState.ANNOUNCED, DebitState.WITHDRAWN):
+    if of_discarded or debit.state in (DebitState.ANNOUNCED, DebitState.WITHDRAWN):
         return _judge(NOT_WITH_THE_BANK, f"{because}:{reference}", debit=debit, now=now)
     if debit.state not in debit_rules.UNDER_WAY:  # known already: refused or given back
         return False
@@ -196,32 +235,34 @@ def _ended(
         _judge(OUR_FAULT, f"{debit.payment.reference}:{code}", debit=debit, now=now)
 
 
-def report(told: Report, *, because: str, actor: Actor, now: datetime) -> int:
-    """Carry out a status report of the bank (pain.002); how many debits it ended. That the bank accepted a file, or a
-    debit, is no money: nothing follows from it."""
-    new = 0
-    discarded = DebitBatch.objects.filter(reference=told.message, state=BatchState.CANCELLED).exists()
-    about: dict[str, Any] = {"because": because, "discarded": discarded, "actor": actor, "now": now}
-    for one in told.statuses:
-        if one.status == REJECTED:
-            new += refused(one.end_to_end, one.code, cents=one.cents, **about)
+@transaction.atomic
+def refusals(told: Report, *, because: str, now: datetime) -> list[Refusal]:
+    """What a status report of the bank (pain.002) refuses: the debits it names, and those under way of a group or file
+    that it refuses as a whole. That the bank accepted a file, or a debit, is no money: nothing follows from it."""
+    found = [Refusal(one.end_to_end, one.code, one.cents) for one in told.statuses if one.status == REJECTED]
     for name, code in told.refused_groups:
-        references = _of_whole(told.message, name)
-        if not references:
-            _judge(NOT_WITH_THE_BANK if discarded else UNKNOWN, f"{because}:{name or told.message}", now=now)
-        for reference in references:
-            new += refused(reference, code, cents=None, **about)
-    return new
+        states = _of_whole(told.message, name)
+        if not states:
+            _judge(NOT_WITH_THE_BANK if discarded(told) else UNKNOWN, f"{because}:{name or told.message}", now=now)
+        if DebitState.COLLECTED in states.values():
+            _judge(SAID_ONLY, f"{because}:{name or told.message}", now=now)
+        found += [Refusal(ref, code) for ref, state in states.items() if state in debit_rules.UNDER_WAY]
+    return found
 
 
-def _of_whole(message: str, name: str) -> list[str]:
-    """References of the debits of a group, or of a whole file, that are still under way."""
-    rows = Debit.objects.filter(state__in=debit_rules.UNDER_WAY)
+def discarded(told: Report) -> bool:
+    """Whether a report is about a file that we discarded."""
+    return DebitBatch.objects.filter(reference=told.message, state=BatchState.CANCELLED).exists()
+
+
+def _of_whole(message: str, name: str) -> dict[str, str]:
+    """The state of each debit of a group, or of a whole file, by its reference; none: it is none of ours."""
     named = debit_rules.of_group(name) if name else None
     if name and named is None:
-        return []
+        return {}
+    rows = Debit.objects.order_by("pk")
     rows = rows.filter(batch__reference=named[0], debit_on=named[1]) if named else rows.filter(batch__reference=message)
-    return list(rows.order_by("pk").values_list("payment__reference", flat=True))
+    return dict(rows.values_list("payment__reference", "state"))
 
 
 # --- by a person -----------------------------------------------------------------------------------------------------

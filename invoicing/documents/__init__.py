@@ -6,6 +6,7 @@ kept with the issued invoice: printing asks nothing else, so that a document nev
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Protocol
 
 INVOICE, CREDIT_NOTE, PRO_FORMA, STATEMENT = "invoice", "credit_note", "pro_forma", "statement"
@@ -81,6 +82,18 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """From which means what is due will be collected: `by` is "card" or "sepa"; of a debit the reference of its mandate
+    and the creditor identifier, where they are known. Never more than the last four digits of a card or account."""
+
+    by: str
+    last4: str
+    brand: str = ""
+    mandate: str = ""
+    creditor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceDocument:
     """All that an invoice, a credit note or a pro-forma says. Days are ISO; `number` is empty on a pro-forma.
 
@@ -118,6 +131,7 @@ class InvoiceDocument:
     paid_by: str = ""
     notes: tuple[Note, ...] = ()
     preceding: tuple[Preceding, ...] = ()
+    collection: Collection | None = None
 
     @property
     def title_key(self) -> str:
@@ -126,7 +140,8 @@ class InvoiceDocument:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the column that keeps it."""
-        return {name: _plain(getattr(self, name)) for name in _NAMES[InvoiceDocument]}
+        plain: dict[str, Any] = _plain(self)
+        return plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "InvoiceDocument":
@@ -141,21 +156,32 @@ class InvoiceDocument:
         values["mentions"] = tuple(values["mentions"])
         values["notes"] = tuple(Note(**note) for note in values.get("notes", ()))
         values["preceding"] = tuple(Preceding(**one) for one in values.get("preceding", ()))
+        if values.get("collection"):
+            values["collection"] = Collection(**values["collection"])
         return cls(**values)
 
 
-_NAMES = {
-    kind: tuple(field.name for field in fields(kind))
-    for kind in (InvoiceDocument, Party, DocumentLine, DocumentVat, Preceding, Note)
+def _reader(kind: type) -> tuple[tuple[str, ...], Any]:
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)
+
+
+_READ = {
+    kind: _reader(kind) for kind in (InvoiceDocument, Party, DocumentLine, DocumentVat, Preceding, Note, Collection)
 }
 
 
 def _plain(value: Any) -> Any:
     """As `dataclasses.asdict` would have it, which copies every text besides: half of what issuing a document cost."""
-    if isinstance(value, tuple):
-        return tuple(_plain(one) for one in value)
-    names = _NAMES.get(type(value))
-    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is tuple:
+        return tuple(map(_plain, value))
+    if kind not in _READ:
+        return value
+    names, values = _READ[kind]
+    return dict(zip(names, map(_plain, values(value)), strict=True))
 
 
 class Renderer(Protocol):

@@ -16,7 +16,7 @@ from panel.core.money import euros
 
 INVOICE_CODE, DOWN_PAYMENT_CODE, CREDIT_NOTE_CODE = "380", "386", "381"  # UNTDID 1001
 SIREN, FRENCH_ADDRESS, BY_MAIL = "0002", "0225", "EM"  # ISO 6523 and EAS
-CARD = "48"  # UNTDID 4461
+CARD, DEBIT = "48", "59"  # UNTDID 4461: bank card, SEPA direct debit
 _UNITS = {"GB": ("E34", "AD", 10**9), "": ("C62", "", 1)}
 """UN/ECE rec. 20 by our unit: its code, the code of the unit it is made of, and how many of those it is."""
 _TYPED = {"HUR": ("h", "hour", "hours", "heure", "heures"), "DAY": ("d", "day", "days", "j", "jour", "jours"),
@@ -100,12 +100,23 @@ def terms(document: InvoiceDocument) -> dict[str, Any]:
         said |= {"BT-73": _day(min(periods)[0]), "BT-74": _day(served_until)}
     if document.paid_cents:
         said["BT-113"] = _amount(document.paid_cents)
-    if document.paid_by == "card":
-        said["BT-81"] = CARD
+    said |= _means(document)
     for term, value in (("BT-13", document.order_number), ("BT-14", document.reference)):
         if value:
             said[term] = value
     return dict(signs.each(said, signs.visible))
+
+
+def _means(document: InvoiceDocument) -> dict[str, Any]:
+    """BG-16: how it was paid, or will be collected; a debit names its mandate and creditor (BG-19). Of a card and of an
+    account the last four digits alone."""
+    if document.collection is None:
+        return {"BT-81": CARD} if document.paid_by == "card" else {}
+    how = document.collection
+    if how.by == "card":
+        return {"BT-81": CARD, "BT-87": how.last4, "BT-87-1": how.brand or "card"}
+    said = {"BT-81": DEBIT, "BT-89": how.mandate, "BT-90": how.creditor, "BT-91": f"XXXX{how.last4}"}
+    return {term: value for term, value in said.items() if value}
 
 
 def type_code(document: InvoiceDocument) -> str:

@@ -46,14 +46,18 @@ KINDS = {
     "en": {
         "invoice": "Invoice", "credit_note": "Credit note", "payment": "Payment", "manual_payment": "Payment",
         "refund": "Refund", "refund_returned": "Refund that came back", "doubtful": "Doubtful",
-        "written_off": "Written off", "statement": "Late payment", "dispute": "Taken back by the bank",
-        "dispute_won": "Dispute won", "transfer": "Payment",
+        "written_off": "Written off", "funds_written_off": "Written off",
+        "statement": "Late payment", "dispute": "Taken back by the bank",
+        "dispute_won": "Dispute won", "transfer": "Payment", "no_loss": "Written off no longer",
+        "taken_back": "Payment taken back", "paid_back": "Paid back by transfer",
     },
     "fr": {
         "invoice": "Facture", "credit_note": "Avoir", "payment": "Paiement", "manual_payment": "Paiement",
         "refund": "Remboursement", "refund_returned": "Remboursement revenu", "doubtful": "Créance douteuse",
-        "written_off": "Passé en perte", "statement": "Retard de paiement", "dispute": "Repris par la banque",
-        "dispute_won": "Litige gagné", "transfer": "Paiement",
+        "written_off": "Passé en perte", "funds_written_off": "Passé en perte",
+        "statement": "Retard de paiement", "dispute": "Repris par la banque",
+        "dispute_won": "Litige gagné", "transfer": "Paiement", "no_loss": "Perte reprise",
+        "taken_back": "Paiement annulé", "paid_back": "Remboursé par virement",
     },
 }  # fmt: skip
 

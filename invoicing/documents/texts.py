@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from panel.core.money import format_eur
+from panel.core.remembering import remembered
 
 _MONTHS_FR = (
     "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
@@ -105,6 +106,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "2006/112/EC.",
         "outside_eu": "Not subject to VAT: customer established outside the European Union, art. 44 and 59 of "
         "Directive 2006/112/EC.",
+        "france_overseas": "French VAT at the rate of the overseas departments, art. 296 of the CGI.",
+        "not_applied": "VAT is not applied in the customer’s department, art. 294, 1 of the French CGI.",
         "below_threshold": "French VAT, art. 59c of Directive 2006/112/EC.",
         "late_interest": "Late payment: interest at {times} times the legal interest rate from the day after the "
         "due date (art. L441-10 of the French Commercial Code).",
@@ -136,6 +139,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "pay_by": "Payable by {day} from your account, by card.",
         "pay_now": "Payable on receipt from your account, by card.",
         "collected": "Collected automatically with the payment means on file.",
+        "debited": "Collected by SEPA direct debit under mandate {mandate}, creditor {creditor}, from the account "
+        "ending in {last4}.",
         "credited": "The amount is set off against the invoice; what was paid already is added to your funds.",
         "nothing_due": "Nothing is to be paid.",
         "not_due": "Nothing is due before you confirm the order and pay it.",
@@ -153,6 +158,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "oss": "TVA du pays du client ({country}), déclarée au guichet unique, art. 58 de la directive 2006/112/CE.",
         "outside_eu": "Non soumis à la TVA : client établi hors de l’Union européenne, art. 44 et 59 de la directive "
         "2006/112/CE.",
+        "france_overseas": "TVA au taux des départements d’outre-mer, art. 296 du CGI.",
+        "not_applied": "TVA non applicable dans le département du client, art. 294, 1 du CGI.",
         "below_threshold": "TVA française, art. 59 quater de la directive 2006/112/CE.",
         "late_interest": "Pénalités de retard : {times} fois le taux d’intérêt légal à compter du lendemain de "
         "l’échéance (art. L441-10 du Code de commerce).",
@@ -183,6 +190,8 @@ _SENTENCES: dict[str, dict[str, str]] = {
         "pay_by": "À régler avant le {day} depuis votre espace client, par carte.",
         "pay_now": "À régler à réception depuis votre espace client, par carte.",
         "collected": "Prélevée automatiquement sur le moyen de paiement enregistré.",
+        "debited": "Prélevée par prélèvement SEPA en vertu du mandat {mandate}, créancier {creditor}, sur le compte se "
+        "terminant par {last4}.",
         "credited": "Le montant est imputé sur la facture ; ce qui a déjà été réglé est porté à votre provision.",
         "nothing_due": "Rien n’est à régler.",
         "not_due": "Rien n’est dû avant la validation et le paiement de la commande.",
@@ -197,6 +206,7 @@ _SENTENCES: dict[str, dict[str, str]] = {
 }
 
 
+@remembered
 def language_of(code: str) -> str:
     """ "fr" for French, else "en"."""
     return "fr" if code.lower().startswith("fr") else "en"
@@ -212,6 +222,7 @@ def unit(language: str, code: str) -> str:
     return _UNITS.get(language_of(language), {}).get(code, code)
 
 
+@remembered
 def day(language: str, when: date) -> str:
     """`22 November 2026`, `1er janvier 2027`."""
     if language_of(language) == "fr":
@@ -220,6 +231,7 @@ def day(language: str, when: date) -> str:
     return f"{when.day} {_MONTHS_EN[when.month - 1]} {when.year}"
 
 
+@remembered
 def short_day(language: str, when: date) -> str:
     """`22 Nov 2026`, `22/11/2026`."""
     if language_of(language) == "fr":

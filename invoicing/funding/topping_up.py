@@ -10,7 +10,7 @@ from invoicing.funding import funds, funds_rules
 from invoicing.journal import tell
 from invoicing.models import Invoice, Order, OrderState, Payment, PaymentMethod, PaymentState, Refund, TopUp
 from invoicing.paying import payments, refunds, settlement
-from invoicing.subscribing import ordering
+from invoicing.subscribing import ordering, retaxing
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
 from panel.core import references
@@ -66,7 +66,7 @@ def pay_invoice(invoice: Invoice, *, actor: Actor, now: datetime) -> Cents:
     """Pay what is due of an open invoice from the funds, as far as they reach; the cents that were spent. RuleViolation
     while another payment of it is under way: it would be paid twice."""
     account = settlement.lock_account(invoice.account_id)
-    held = Invoice.objects.select_for_update(of=("self",)).select_related("account").get(pk=invoice.pk)
+    held = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related("account").get(pk=invoice.pk)
     cents = min(funds.balance(account), held.due_cents)
     if not held.due_cents:
         raise RuleViolation(_("Nothing is due on this invoice."), rule="INV-6")
@@ -78,16 +78,23 @@ def pay_invoice(invoice: Invoice, *, actor: Actor, now: datetime) -> Cents:
     return cents
 
 
-@transaction.atomic
 def pay_order(order: Order, *, actor: Actor, now: datetime) -> Order:
     """SUB-3: a first payment may come from the funds; they must hold all of it. RuleViolation else, or while another
-    payment of the order is under way."""
+    payment of the order is under way, or where its VAT is not the one that was shown."""
+    retaxing.check(order, now=now)
+    return _pay_order(order, actor=actor, now=now)
+
+
+@transaction.atomic
+def _pay_order(order: Order, *, actor: Actor, now: datetime) -> Order:
     held = Order.objects.select_for_update(of=("self",)).select_related("account", "package").get(pk=order.pk)
     if held.state != OrderState.AWAITING_PAYMENT:
         raise RuleViolation(_("This order cannot be paid any more."), rule="SUB-3")
     if held.payments.filter(state__in=payments.LIVE).exists():
         raise RuleViolation(_("A payment of this order is under way."), rule="SUB-3")
     account = settlement.lock_account(held.account_id)
+    if not retaxing.renew(held, now=now, within=held.total_cents):
+        raise retaxing.outdated()
     if funds.balance(account) < held.total_cents:
         raise RuleViolation(_("The funds do not hold that much."), rule="INV-6")
     ordering.paid_from_funds(held, actor=actor, now=now)

@@ -9,7 +9,7 @@ same key and the same wish has no second effect.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -134,10 +134,41 @@ class DisputeState:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutState:
+    """Money that the provider sends to our bank (negative: takes from it): moving, paid or failed. `arrives_on` is the
+    day it is expected there, `trace` the bank's reference where there is one. `itemised`: its movements can be listed;
+    not `settled`: they are still being determined."""
+
+    ref: str
+    state: str
+    amount_cents: int
+    at: datetime
+    arrives_on: date
+    trace: str = ""
+    itemised: bool = True
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One line of a payout: what a charge, refund or dispute moved (`gross_cents`, negative: out of the balance) and
+    what the provider kept of it (`fee_cents`). `kind`: charge, refund, dispute, payout (one that came back), fee (of
+    the provider alone) or other; `source` names that object, of a charge its payment."""
+
+    ref: str
+    kind: str
+    gross_cents: int
+    fee_cents: int
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayEvent:
     """Something happened at the provider. It only says where to look: the truth is asked for, so order is no matter.
 
-    `about`: payment, checkout, refund, setup, dispute or other; `ref` is that object's name, `payment` the payment's.
+    `about`: payment, checkout, refund, setup, dispute, payout or other; `ref` is that object's name, `payment` the
+    payment's.
     """
 
     id: str
@@ -188,11 +219,21 @@ class Gateway(Protocol):
     def disputes(self, payment: str) -> list[DisputeState]:
         """Every dispute of a payment that moved money, oldest first."""
 
+    def payout(self, ref: str) -> PayoutState: ...
+
+    def list_payouts(self, since: datetime) -> Iterator[PayoutState]:
+        """Every payout that began since then."""
+
+    def movements(self, payout: str) -> Iterator[Movement]:
+        """What an itemised payout is made of; their gross less their fees is its amount."""
+
     def list_events(self, since: datetime) -> Iterator[GatewayEvent]:
         """Everything since then, oldest first, whether a webhook came or not."""
 
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], *, now: datetime) -> GatewayEvent:
-        """The event of a signed message. SignatureRefused when the signature is wrong or more than 300 s from `now`."""
+        """The event of a signed message; `headers` under the names the provider gives them, or in lower case.
+
+        SignatureRefused when the signature is wrong or more than 300 s from `now`."""
 
 
 REQUIRED = ("kind", "api_key", "webhook_secret")

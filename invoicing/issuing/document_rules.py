@@ -9,8 +9,15 @@ from decimal import Decimal
 from invoicing.documents import CREDIT_NOTE, DocumentLine, InvoiceDocument
 from panel.core.money import Cents, round_cents, vat_of
 
+PREFIXES = {"invoice": "F", "credit_note": "A", "statement": "L", "statement_credit": "LA"}
+"""The series of numbers. A late-payment statement is no invoice: it and what takes it back have series of their own
+(INV-8)."""
+PAYABLE = ("invoice", "statement")
+"""The kinds of document that ask for money."""
+
 TOLD = ("PMD", "PMT", "AAB", "BAR")
 ONE_CENT = 1
+SHOWN = 4  # digits of a card or account (BR-51)
 
 
 def faults(document: InvoiceDocument) -> list[str]:
@@ -52,6 +59,11 @@ def _missing(document: InvoiceDocument) -> Iterable[str]:
         yield "it has no due date, or one before its issue"
     if tuple(note.code for note in document.notes) != TOLD or not all(note.text for note in document.notes):
         yield "a legal notice is missing"
+    how = document.collection
+    if how is not None and how.creditor and not how.mandate:
+        yield "a debit does not name its mandate"
+    if how is not None and len(how.last4) != SHOWN:
+        yield "it says another part of an account than its last digits"
     if document.kind == CREDIT_NOTE and not document.preceding:
         yield "it does not name the invoice it corrects"
     if document.channel == "B2B" and not document.customer.legal_id:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 
@@ -11,6 +12,7 @@ from invoicing.documents import (
     INVOICE,
     PRO_FORMA,
     STATEMENT,
+    Collection,
     DocumentLine,
     DocumentVat,
     InvoiceDocument,
@@ -26,6 +28,7 @@ from invoicing.taxing import channel_rules, tax_rules
 from invoicing.taxing.tax_rules import Totals, VatGroup, VatTreatment
 from panel.accounts.models import Account
 from panel.core.money import Cents
+from panel.core.remembering import remembered
 from panel.terms import Terms
 
 
@@ -54,7 +57,7 @@ class Content:
     credits: str = ""
     reason: str = ""
     language: str = ""
-    collected: bool = False
+    collection: Collection | None = None
     down_payment: bool = False
     preceding: tuple[Preceding, ...] = ()
     channel: str = ""  # "": as the customer is today
@@ -81,7 +84,8 @@ def document(content: Content, *, number: str, issued_on: date, due_on: date) ->
     """The frozen document; `number` is empty for a pro-forma, which is marked as no invoice. ValueError when its
     figures do not follow from each other: such a document is never issued."""
     language, totals = content.spoken, content.totals
-    process = _process(content)
+    process, sold_as = _process(content), content.sold_as
+    notes = _notes(content, sold_as)
     written = InvoiceDocument(
         kind=content.kind,
         language=language,
@@ -100,19 +104,20 @@ def document(content: Content, *, number: str, issued_on: date, due_on: date) ->
         total_cents=totals.total,
         paid_cents=sum(paid.cents for paid in content.paid),
         settlement=_settlement(content, due_on),
-        mentions=_mentions(content),
+        mentions=_mentions(content, notes),
         terms_version=content.terms.name,
         credits=content.credits,
         reason=content.reason,
         process=process,
-        channel=content.sold_as if process else "",
+        channel=sold_as if process else "",
         down_payment=content.down_payment,
         order_number=content.account.buyer_reference,
         vat_on_debits=bool(settings.CLAUSE_SELLER["vat_on_debits"]),
         paid_on=content.paid[-1].on.isoformat() if process == PAID_SERVICES else "",
         paid_by=content.paid[-1].means if len(content.paid) == 1 else "",
-        notes=_notes(content) if process else (),
+        notes=notes if process else (),
         preceding=content.preceding,
+        collection=content.collection if _asked(content) else None,
     )
     if faults := document_rules.faults(written):
         raise ValueError(f"{number or 'pro-forma'}: {'; '.join(faults)}")
@@ -181,10 +186,23 @@ def _line(line: Line, language: str) -> DocumentLine:
     )
 
 
+@remembered
 def period_text(period: Period, language: str) -> str:
     """`From 22 Nov 2026 to 21 Dec 2026`: people count the last day in."""
     start, last = period.start, period.end - timedelta(days=1)
     return texts.say(language, "period", start=texts.short_day(language, start), end=texts.short_day(language, last))
+
+
+def _asked(content: Content) -> bool:
+    """Whether something of it is still to be paid."""
+    return content.kind in (INVOICE, STATEMENT) and sum(one.cents for one in content.paid) < content.totals.total
+
+
+def _collected(how: Collection, language: str) -> str:
+    """A debit names its mandate and creditor where they are known, as its notice does."""
+    if how.mandate and how.creditor:
+        return texts.say(language, "debited", mandate=how.mandate, creditor=how.creditor, last4=how.last4)
+    return texts.say(language, "collected")
 
 
 def _settlement(content: Content, due_on: date) -> tuple[str, ...]:
@@ -203,9 +221,9 @@ def _settlement(content: Content, due_on: date) -> tuple[str, ...]:
     ]  # fmt: skip
     if not content.totals.total:
         said.append(texts.say(language, "nothing_due"))
-    if sum(paid.cents for paid in content.paid) < content.totals.total:
-        if content.collected:
-            said.append(texts.say(language, "collected"))
+    if _asked(content):
+        if content.collection:
+            said.append(_collected(content.collection, language))
         elif content.terms.invoicing.net_days or content.kind == STATEMENT:
             said.append(texts.say(language, "pay_by", day=texts.day(language, due_on)))
         else:
@@ -213,7 +231,7 @@ def _settlement(content: Content, due_on: date) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _mentions(content: Content) -> tuple[str, ...]:
+def _mentions(content: Content, notes: tuple[Note, ...]) -> tuple[str, ...]:
     """The legal notices as printed: the operation, the VAT treatment, for businesses the costs of paying late (INV-2,
     INV-8). Consumers owe neither, and are not told of them."""
     language = content.spoken
@@ -226,7 +244,7 @@ def _mentions(content: Content) -> tuple[str, ...]:
     if content.kind != PRO_FORMA and content.treatment.code == tax_rules.STANDARD and content.business:
         said.append(texts.say(language, "vat_debits" if settings.CLAUSE_SELLER["vat_on_debits"] else "vat_receipt"))
     if content.kind == INVOICE and content.business:
-        said += [note.text for note in _notes(content)[:3]]
+        said += [note.text for note in notes[:3]]
     return tuple(said)
 
 
@@ -239,14 +257,19 @@ def _late_mentions(content: Content) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _notes(content: Content) -> tuple[Note, ...]:
+def _notes(content: Content, sold_as: str) -> tuple[Note, ...]:
     """The notices that an e-invoice codes: late interest, recovery costs, discount, kind of sale (BR-FR-05, BR-FR-20).
     The first two are asked for on every one, so a consumer's says that they do not apply."""
-    language, late = content.spoken, content.terms.late_payment
-    if content.business:
-        interest = texts.say(language, "late_interest", times=texts.decimal(language, late.legal_rate_times))
-        recovery = texts.say(language, "recovery", amount=texts.money(language, late.recovery_costs))
+    late = content.terms.late_payment
+    return _told(content.spoken, content.business, late.legal_rate_times, late.recovery_costs, sold_as)
+
+
+@remembered
+def _told(language: str, business: bool, times: Decimal, costs: Cents, sold_as: str) -> tuple[Note, ...]:
+    if business:
+        interest = texts.say(language, "late_interest", times=texts.decimal(language, times))
+        recovery = texts.say(language, "recovery", amount=texts.money(language, costs))
     else:
         interest, recovery = texts.say(language, "late_consumer"), texts.say(language, "recovery_consumer")
     discount = texts.say(language, "no_discount")
-    return (Note("PMD", interest), Note("PMT", recovery), Note("AAB", discount), Note("BAR", content.sold_as))
+    return (Note("PMD", interest), Note("PMT", recovery), Note("AAB", discount), Note("BAR", sold_as))

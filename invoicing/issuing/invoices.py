@@ -17,7 +17,7 @@ from invoicing.accounting import ledger
 from invoicing.accounting.ledger import Leg
 from invoicing.debiting import announcing
 from invoicing.documents import InvoiceDocument, Preceding
-from invoicing.issuing import deducting, drafting, numbering, parties, printing
+from invoicing.issuing import deducting, drafting, means, numbering, parties, printing
 from invoicing.issuing.drafting import Content, Paid
 from invoicing.journal import tell
 from invoicing.models import Entry, Invoice, InvoiceKind, InvoiceLine, InvoiceState, NumberSeries, Order, Subscription
@@ -28,8 +28,10 @@ from invoicing.taxing import transmitting
 from invoicing.taxing.tax_rules import Totals, VatTreatment
 from panel import terms
 from panel.accounts.models import Account
+from panel.core import bulk
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, working_days_after
+from panel.core.canonical import Frozen
 from panel.core.errors import RuleViolation
 from panel.core.money import Cents, euros
 
@@ -84,7 +86,7 @@ def issue(
     content = Content(
         kind=kind, account=held, lines=wanted, totals=totals, treatment=treatment,
         terms=terms.version(terms_version), reference=reference or (order.reference if order else ""), paid=known,
-        collected=collected, down_payment=down_payment,
+        collection=means.of(held) if collected else None, down_payment=down_payment,
         preceding=tuple(Preceding(one.number, one.issued_on.isoformat()) for one in off),
     )  # fmt: skip
     invoice = _write(content, lines, once=once, now=now, order=order)
@@ -200,7 +202,8 @@ def _write(
     invoice = next_of(
         series, content, once=once, issued_at=issued_at, now=now, evidence=evidence, debited_on=debited_on
     )
-    invoice.order, invoice.credits, invoice.unlisted_id = order, original, invoice.net_cents
+    invoice.account, invoice.order, invoice.credits = content.account, order, original
+    invoice.unlisted_id = invoice.net_cents
     invoice.save(force_insert=True)
     InvoiceLine.objects.bulk_create(lines_of(invoice, lines, credited))
     numbering.advance(series)
@@ -217,12 +220,13 @@ def next_of(
     number = rules.number(series.prefix, series.year, series.last_number + 1)
     issued_on = paris_date(issued_at)
     due_on = _due_on(content, issued_on, debited_on)
-    document = drafting.document(content, number=number, issued_on=issued_on, due_on=due_on).as_dict()
+    document = Frozen(drafting.document(content, number=number, issued_on=issued_on, due_on=due_on).as_dict())
     previous, digest = series.last_hash, rules.document_hash(series.last_hash, document)
     numbering.take(series, issued_at=issued_at, digest=digest)
     totals = content.totals
-    return Invoice(
-        number=number, kind=content.kind, series=series, position=series.last_number, account=content.account,
+    return bulk.new(
+        Invoice, number=number, kind=content.kind, series_id=series.pk, position=series.last_number,
+        account_id=content.account.pk,
         down_payment=content.down_payment, issued_at=issued_at, issued_on=issued_on, due_on=due_on,
         net_cents=totals.net, vat_cents=totals.vat, total_cents=totals.total, terms_version=content.terms.name,
         reason=content.reason, once=once, document=document, vat_evidence=evidence, previous_hash=previous,
@@ -246,7 +250,7 @@ def _due_on(content: Content, issued_on: date, debited_on: date | None) -> date:
 
 def _debited_on(content: Content, *, now: datetime) -> date | None:
     """The first day on which an invoice may be debited by a mandate of our own, where it will be."""
-    if content.collected and content.kind == InvoiceKind.INVOICE and announcing.is_debited(content.account):
+    if content.collection and content.kind == InvoiceKind.INVOICE and announcing.is_debited(content.account):
         return announcing.first_day(content.account, now=now)
     return None
 
@@ -262,14 +266,15 @@ def lines_of(
 ) -> list[InvoiceLine]:
     """The lines of a document that has its id, not written yet; `credited`: what each gives back of."""
     return [
-        InvoiceLine(
-            invoice_id=invoice.pk, account_id=invoice.account_id, position=place, code=line.code, rule=line.rule,
-            description=line.description, subscription_id=billed.subscription.pk if billed.subscription else None,
+        bulk.new(
+            InvoiceLine, invoice_id=invoice.pk, account_id=invoice.account_id, position=place, code=line.code,
+            rule=line.rule, description=line.description,
+            subscription_id=billed.subscription.pk if billed.subscription else None,
             period_start=line.period.start if line.period else None,
             period_end=line.period.end if line.period else None, quantity=line.quantity, unit=line.unit,
             unit_price=line.unit_price, net_cents=line.net, vat_code=line.vat_code, vat_rate=line.vat_rate,
             vat_reason=line.vat_reason, evidence=dict(line.evidence),
-            credits=credited[place] if credited else None,
+            credits_id=given.pk if credited and (given := credited[place]) else None,
             deducts_id=billed.deducts.pk if billed.deducts else None,
         )
         for place, (billed, line) in enumerate((billed, billed.line) for billed in lines)

@@ -4,11 +4,9 @@ from datetime import datetime
 
 from invoicing import rules
 from invoicing.issuing import parties
+from invoicing.issuing.document_rules import PREFIXES
 from invoicing.models import NumberSeries
 from panel.core.calendars import paris_date
-
-PREFIXES = {"invoice": "F", "credit_note": "A", "statement": "L", "statement_credit": "LA"}
-"""A late-payment statement is no invoice: it and what takes it back have series of their own (INV-8)."""
 
 
 def lock(kind: str, *, now: datetime) -> tuple[NumberSeries, datetime]:

@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 
 from invoicing.documents import Party, texts
 from invoicing.models import PaymentState
+from invoicing.tax_tables import oss_rates
 from invoicing.taxing import channel_rules, ip_countries, location_rules, tax_rules, vat_rates
 from invoicing.taxing.tax_rules import SellerVat, VatFacts, VatTreatment
 from panel.accounts.models import Account
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
 from panel.core.money import Cents
+from panel.core.remembering import remembered
 from panel.terms import Terms
 
 Made = TypeVar("Made")
@@ -28,13 +30,19 @@ def entity() -> str:
     return str(settings.CLAUSE_SELLER["siren"])
 
 
+@remembered
 def country_name(code: str, language: str) -> str:
     return str(Locale.parse(texts.language_of(language)).territories.get(code.upper(), code.upper()))
 
 
 def seller(language: str) -> Party:
     """Name, address and identity of the seller (CGI ann. II art. 242 nonies A, C. com. R123-237)."""
-    who = settings.CLAUSE_SELLER
+    return _seller(language, tuple(settings.CLAUSE_SELLER.items()))
+
+
+@remembered
+def _seller(language: str, identity: tuple[tuple[str, Any], ...]) -> Party:
+    who = dict(identity)
     return Party(
         name=str(who["name"]),
         address=(str(who["street"]), f"{who['postcode']} {who['city']}", country_name(str(who["country"]), language)),
@@ -117,7 +125,7 @@ def vat_treatment(account: Account, terms: Terms, *, now: datetime, net: Cents =
 
 def vat_at_once(account: Account, terms: Terms, *, now: datetime) -> VatTreatment | None:
     """`vat_treatment` where nothing has to be looked up for it: at home, and elsewhere with a proved number."""
-    seller = SellerVat(terms.vat.home_rate, uses_oss=False)
+    seller = SellerVat(terms.vat.home_rate, uses_oss=False, oss_rates=oss_rates())
     found = tax_rules.treatment(vat_facts(account, terms, now=now), seller, paris_date(now))
     return None if found.reason in BY_LOCATION else found
 
@@ -139,7 +147,7 @@ def seller_vat(country: str, terms: Terms, *, now: datetime, net: Cents = 0) -> 
     """The seller's VAT position towards `country` for a sale of `net` cents: the home rate of the terms, and there the
     One Stop Shop's."""
     if vat_rates.taxed_at_home(country):
-        return SellerVat(home_rate=terms.vat.home_rate, uses_oss=False)
+        return SellerVat(home_rate=terms.vat.home_rate, uses_oss=False, oss_rates=oss_rates())
     uses_oss = vat_rates.uses_oss(terms, now=now, net=net)
     return SellerVat(terms.vat.home_rate, uses_oss, vat_rates.of_country(country))
 
@@ -163,7 +171,7 @@ def vat_evidence(account: Account, treatment: VatTreatment) -> dict[str, Any]:
     }
 
 
-BY_LOCATION = frozenset({"oss", "below_threshold", "outside_eu"})
+BY_LOCATION = frozenset({"oss", "below_threshold", "outside_eu", tax_rules.VAT_NOT_APPLIED})
 """Reasons that rest on where the customer is, and so need two pieces of evidence for it."""
 
 
@@ -176,6 +184,7 @@ def location(account: Account) -> tuple[location_rules.Piece, ...]:
     return location_rules.pieces(account.country, account.phone, connection, paid.card_country if paid else "")
 
 
+@remembered
 def vat_label(code: str, rate: Decimal, language: str) -> str:
     """How a rate is printed: `20 %`, `AE`, or that there is none."""
     if code == tax_rules.STANDARD:

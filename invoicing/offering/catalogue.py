@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from invoicing.models import PACK, Family, Interval, Option, Package, Price
+from invoicing.models import ONCE, PACK, Family, Interval, Option, Package, Price
 from invoicing.offering import group_rules
 from invoicing.offering.group_rules import Grouped
 from panel import terms
@@ -131,7 +131,7 @@ def _first_prices(row: Mapping[str, Any], **item: Package | Option) -> None:
 def packages() -> QuerySet[Package]:
     """Packages on sale, in the order they are compared: what has no price yet is not. Prepaid packs stand apart
     (`packs`)."""
-    priced = Price.objects.filter(package=OuterRef("pk"))
+    priced = Price.objects.filter(package=OuterRef("pk"), ends=False)
     rows = Package.objects.filter(Exists(priced), on_sale=True).exclude(service_kind=PACK)
     return rows.select_related("family").order_by("family__position", "position")
 
@@ -156,6 +156,11 @@ def package(code: str) -> Package:
     if found is None:
         raise RuleViolation(_("This package is not on sale."), rule="SUB-1", field="package")
     return found
+
+
+def sold(code: str, interval: str) -> Package:
+    """What is on sale under `code` by `interval`: a prepaid pack is sold ONCE, a package month by month or annually."""
+    return pack(code) if interval == ONCE else package(code)
 
 
 def options_of(wanted: Package) -> QuerySet[Option]:
@@ -214,12 +219,18 @@ def price(item: Package | Option, interval: str, *, now: datetime) -> Cents:
 def tariff(item: Package | Option, interval: str, *, now: datetime, group: Grouped | None = None) -> Tariff:
     """The price of one with what it costs once, as it is at `now` for a member of `group`; RuleViolation when it has
     none."""
+    row, cents = in_force(item, interval, now=now, group=group)
+    return Tariff(cents, row.setup_cents, row.setup_on_change)
+
+
+def in_force(item: Package | Option, interval: str, *, now: datetime, group: Grouped | None) -> tuple[Price, Cents]:
+    """The row of the list, or of `group`, that says what one costs at `now`, and the cents it comes to; RuleViolation
+    when there is none."""
     rows = item.prices.filter(interval=interval, valid_from__lte=now).order_by("-valid_from")
     own = rows.filter(group=group.pk).first() if group else None
-    row = own or rows.filter(group=None).first()
+    if own is not None and not own.ends:
+        return own, own.amount_cents
+    row = rows.filter(group=None).first()
     if row is None:
         raise RuleViolation(_("This has no price for the chosen interval."), rule="SUB-1", field="interval")
-    cents = row.amount_cents
-    if group and own is None:
-        cents = group_rules.price(cents, None, group.percent) or 0
-    return Tariff(cents, row.setup_cents, row.setup_on_change)
+    return row, group_rules.price(row.amount_cents, None, group.percent) or 0 if group else row.amount_cents

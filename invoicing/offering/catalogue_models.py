@@ -129,7 +129,8 @@ class Option(Item):
 class Price(models.Model):
     """Excluding VAT, for one interval, from `valid_from` on; a later row replaces it for new orders (LEG-3).
 
-    `group`: what the members of a customer group pay, in the place of the listed price.
+    `group`: what the members of a customer group pay, in the place of the listed price; where such a row `ends` that,
+    its amount says nothing and the listed price, less the group's percentage, is theirs again.
     `setup_cents` is paid once, for each one, with its first invoice; of a package that a running service changes to,
     only where `setup_on_change` says so.
     """
@@ -141,6 +142,7 @@ class Price(models.Model):
     amount_cents = models.BigIntegerField()
     setup_cents = models.BigIntegerField(default=0)
     setup_on_change = models.BooleanField(default=False)
+    ends = models.BooleanField(default=False)
     valid_from = models.DateTimeField()
 
     class Meta:
@@ -151,6 +153,7 @@ class Price(models.Model):
                 name="price_of_one_item",
             ),
             models.CheckConstraint(condition=Q(amount_cents__gte=0, setup_cents__gte=0), name="price_not_negative"),
+            models.CheckConstraint(condition=Q(ends=False) | Q(group__isnull=False), name="price_ends_of_a_group"),
             models.UniqueConstraint(
                 F("package"),
                 F("interval"),

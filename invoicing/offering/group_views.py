@@ -1,5 +1,6 @@
 """The staff's pages of customer groups: members, the percentage off, and prices of their own (SUB-1, LEG-3)."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions
-from invoicing.models import CustomerGroup, GroupMember
+from invoicing.models import CustomerGroup, GroupMember, Price
 from invoicing.offering import groups, price_notices
 from invoicing.offering.group_forms import GroupForm, GroupPriceForm, MemberForm, PercentForm
 from panel.core import clock, web
@@ -53,13 +54,33 @@ def group_detail(request: HttpRequest, code: str) -> HttpResponse:
 def _page(request: HttpRequest, group: CustomerGroup, *, status: int = 200, **forms: Any) -> HttpResponse:
     actor, now = web.actor(request), clock.now()
     members = GroupMember.objects.visible_to(actor).filter(group=group).select_related("account")
+    prices = list(group.prices.select_related("package", "option").order_by("package", "option", "-valid_from")[:PAGE])
     context = {
         "group": group, "now": now, "page": Paginator(members, PAGE).get_page(request.GET.get("page")),
         "percents": group.percents.all()[:PAGE], "may_edit": actions.EDIT_CATALOGUE.permits(actor),
-        "prices": group.prices.select_related("package", "option").order_by("package", "option", "-valid_from")[:PAGE],
+        "prices": prices, "in_force": _in_force(prices, now),
         **{f"{name}_form": form() for name, form in FORMS.items()},
     }  # fmt: skip
     return render(request, "invoicing/staff_group_detail.html", context | forms, status=status)
+
+
+def _in_force(prices: list[Price], now: datetime) -> set[int]:
+    """Those of the group's own prices (the newest of each thing first) that hold now."""
+    found: dict[tuple[Any, ...], Price] = {}
+    for one in prices:
+        if one.valid_from <= now:
+            found.setdefault((one.package_id, one.option_id, one.interval), one)
+    return {one.pk for one in found.values() if not one.ends}
+
+
+@web.page(actions.EDIT_CATALOGUE)
+@require_POST
+def group_price_end(request: HttpRequest, code: str, pk: int) -> HttpResponse:
+    """The group's own price ends: members order at the list's at once, and what runs is told (LEG-3)."""
+    price = get_object_or_404(Price, group__code=code, pk=pk, valid_from__lte=clock.now())
+    price_notices.end_price(price, actor=web.actor(request), now=clock.now())
+    web.say(request, _("The price has ended. Members who have it running are told."))
+    return redirect("invoicing_staff:group_detail", code)
 
 
 @web.page(actions.EDIT_CATALOGUE)
@@ -94,8 +115,8 @@ def group_add(request: HttpRequest, code: str, kind: str) -> HttpResponse:
 @web.page(actions.EDIT_CATALOGUE)
 @require_POST
 def group_leave(request: HttpRequest, code: str, pk: int) -> HttpResponse:
-    """A member orders at listed prices again."""
+    """A member orders at listed prices again, and what they have running is told of them (LEG-3)."""
     group = get_object_or_404(CustomerGroup, code=code)
     groups.leave(group, pk, actor=web.actor(request), now=clock.now())
-    web.say(request, _("No longer in the group; what runs keeps its price."))
+    web.say(request, _("No longer in the group. What runs is told the ordinary price."))
     return redirect("invoicing_staff:group_detail", group.code)

@@ -1,5 +1,6 @@
 """Customer groups and their prices: who is in one, and what its members pay (SUB-1). What runs keeps its price until
-another is announced to it (LEG-3); joining, leaving and a new percentage concern new orders."""
+another is announced to it (LEG-3): joining and a new percentage concern new orders alone, and who leaves is told the
+ordinary prices."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,11 +11,12 @@ from django.utils.translation import gettext as _
 from invoicing.models import CustomerGroup, GroupMember, GroupPercent
 from invoicing.offering.group_rules import Grouped
 from panel.accounts.models import Account
-from panel.core import events
+from panel.core import events, operations
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 
 RULE = "SUB-1"
+LEFT = "catalogue.announce_ordinary"  # carried out in price_notices
 JUST_NOW = timedelta(minutes=5)
 
 
@@ -49,7 +51,10 @@ def join(group: CustomerGroup, reference: str, *, actor: Actor, now: datetime) -
     account = Account.objects.filter(reference=reference.strip().upper()).first()
     if account is None:
         raise RuleViolation(_("There is no account of this reference."), rule=RULE, field="reference")
+    before = GroupMember.objects.select_for_update().filter(account=account).exclude(group=group).exists()
     row, _new = GroupMember.objects.update_or_create(account=account, defaults={"group": group, "since": now})
+    if before:
+        _left(account.pk, now=now)
     events.record("invoicing.group.joined", now=now, actor=actor, subject=group, account_id=account.pk, rule=RULE,
                   data={"group": group.code})  # fmt: skip
     return row
@@ -57,13 +62,20 @@ def join(group: CustomerGroup, reference: str, *, actor: Actor, now: datetime) -
 
 @transaction.atomic
 def leave(group: CustomerGroup, member_id: int, *, actor: Actor, now: datetime) -> None:
-    """The account orders at listed prices again; what runs keeps its price. Twice changes nothing."""
+    """The account orders at listed prices again, at once; what runs follows a month after they are announced (LEG-3).
+    Twice changes nothing."""
     row = GroupMember.objects.select_for_update().filter(group=group, pk=member_id).first()
     if row is None:
         return
     row.delete()
+    _left(row.account_id, now=now)
     events.record("invoicing.group.left", now=now, actor=actor, subject=group, account_id=row.account_id, rule=RULE,
                   data={"group": group.code})  # fmt: skip
+
+
+def _left(account_id: int, *, now: datetime) -> None:
+    key = f"{LEFT}:{account_id}:{now.isoformat()}"
+    operations.enqueue(LEFT, key=key, now=now, payload={"account": account_id})
 
 
 @transaction.atomic

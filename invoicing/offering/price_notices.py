@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,10 +23,11 @@ from invoicing.models import (
     SubscriptionState,
     TransferState,
 )
-from invoicing.offering import group_rules, groups
+from invoicing.offering import catalogue, group_rules, groups
 from invoicing.subscribing.change_rules import Composition
 from invoicing.subscribing.period_rules import Period, following
 from panel import terms
+from panel.accounts.models import Account
 from panel.core import events, mail, operations
 from panel.core.actors import SYSTEM, Actor
 from panel.core.calendars import add_months, paris_date, start_of_paris_day
@@ -56,12 +57,39 @@ def set_price(
         **held, interval=interval, valid_from=valid_from, amount_cents=cents, setup_cents=setup_cents,
         setup_on_change=setup_on_change, group=group,
     )  # fmt: skip
-    operations.enqueue(Announce.kind, key=f"catalogue.announce:{price.pk}", now=now, payload={"price": price.pk})
+    key, payload = f"catalogue.announce:{price.pk}", {"price": price.pk}
+    operations.enqueue(Announce.kind, key=key, now=now, payload=payload)
+    if valid_from > now:  # who comes in between is told then
+        operations.enqueue(Announce.kind, key=f"{key}:valid", now=now, payload=payload, due_at=valid_from)
     events.record(
         "invoicing.price.set", now=now, actor=actor, subject=price, rule=RULE,
         data={"item": item.code, "interval": interval, "amount_cents": cents},
     )  # fmt: skip
     return price
+
+
+@transaction.atomic
+def end_price(price: Price, *, actor: Actor, now: datetime) -> Price:
+    """The group's own price of the item ends: its members order at the listed price, less their percentage, at once,
+    and those who have it running are told of it like of any new price. Twice changes nothing."""
+    rows = Price.objects.select_for_update().filter(
+        group=price.group_id, package=price.package_id, option=price.option_id, interval=price.interval,
+        valid_from__lte=now,
+    )  # fmt: skip
+    last = rows.order_by("-valid_from").first()
+    if price.group_id is None or last is None:
+        raise ValueError("a price of a group that is in force")
+    if last.ends:
+        return last
+    made = Price.objects.create(
+        package=price.package, option=price.option, group=price.group, interval=price.interval, amount_cents=0,
+        valid_from=max(now, last.valid_from + timedelta.resolution), ends=True,
+    )  # fmt: skip
+    operations.enqueue(Announce.kind, key=f"catalogue.announce:{made.pk}", now=now, payload={"price": made.pk})
+    item: Any = price.package or price.option
+    events.record("invoicing.price.ended", now=now, actor=actor, subject=made, rule=RULE,
+                  data={"item": item.code, "interval": price.interval})  # fmt: skip
+    return made
 
 
 def running_with(price: Price) -> Any:
@@ -73,7 +101,9 @@ def running_with(price: Price) -> Any:
         rows = rows.filter(account__group_member__group=price.group_id)
     else:
         same = Price.objects.filter(package=price.package_id, option=price.option_id, interval=price.interval)
-        rows = rows.exclude(account__group_member__group__in=same.exclude(group=None).values("group"))
+        newest = same.filter(group=OuterRef("group")).order_by("-valid_from").values("ends")[:1]
+        own = same.exclude(group=None).annotate(over=Subquery(newest)).filter(over=False)
+        rows = rows.exclude(account__group_member__group__in=own.values("group"))
     less = Q(account__group_member__group__percents__percent__gt=0)  # their price is reckoned, account by account
     told = PriceNotice.objects.filter(
         price__package=price.package_id, price__option=price.option_id, price__interval=price.interval
@@ -85,10 +115,22 @@ def running_with(price: Price) -> Any:
     return rows.filter(held & (~Q(options__price_cents=price.amount_cents) | less)).distinct()
 
 
-def _cents_for(price: Price, account: Any, *, now: datetime) -> Cents:
-    """What the price is for an account: a listed one less the percentage of its group."""
-    group = None if price.group_id else groups.of(account, now=max(now, price.valid_from))
+def _cents_for(price: Price, account: Any, *, now: datetime) -> Cents | None:
+    """What the price is for an account: a listed one less the percentage of its group, also where the group's own one
+    ends; None where nothing is listed then."""
+    at = max(now, price.valid_from)
+    group = None if price.group_id and not price.ends else groups.of(account, now=at)
+    if price.ends:
+        return _ordinary(price.package or price.option, price.interval, account, now=at)[1]
     return group_rules.price(price.amount_cents, None, group.percent) or 0 if group else price.amount_cents
+
+
+def _ordinary(item: Any, interval: str, account: Any, *, now: datetime) -> tuple[Price | None, Cents | None]:
+    """What an account pays for an item that it orders now, and the row that says so."""
+    try:
+        return catalogue.in_force(item, interval, now=now, group=groups.of(account, now=now))
+    except RuleViolation:
+        return None, None
 
 
 def _at_another(row: Subscription, price: Price, cents: Cents) -> bool:
@@ -115,22 +157,63 @@ class Announce(operations.Handler):
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
         price = Price.objects.select_related("package", "option").get(pk=op.payload["price"])
+        newer = Price.objects.filter(
+            package=price.package_id, option=price.option_id, interval=price.interval, group=price.group_id
+        )
+        if newer.filter(pk__gt=price.pk).exists():
+            return  # which is told by itself, and counts
         by_account: dict[int, list[Subscription]] = {}
         for row in running_with(price).order_by("account", "pk"):
             by_account.setdefault(row.account_id, []).append(row)
         for rows in by_account.values():
             cents = _cents_for(price, rows[0].account, now=now)
-            if held := [row for row in rows if _at_another(row, price, cents) or _expects_another(row, price, cents)]:
-                _announce(price, cents, held, now=now)
+            if cents is not None:
+                _tell(price, cents, rows, now=now)
 
 
-def _announce(price: Price, cents: Cents, rows: list[Subscription], *, now: datetime) -> None:
+@operations.register
+class AnnounceOrdinary(operations.Handler):
+    """Tells an account that is no longer in its group what it pays for the things it has running."""
+
+    kind = groups.LEFT
+    label = gettext_lazy("Announce the ordinary prices to who left a group")
+
+    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        return {}
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        account = Account.objects.get(pk=op.payload["account"])
+        wanted = Subscription.objects.filter(account=account, state__in=RUNNING, ends_on=None)
+        running = list(wanted.exclude(order__quoted__isnull=False).select_related("account", "package").order_by("pk"))
+        things: dict[tuple[Any, str], list[Subscription]] = {}
+        for row in running:
+            extras = [one.option for one in row.options.filter(until=None).select_related("option").order_by("pk")]
+            for item in dict.fromkeys([row.package, *extras]):
+                things.setdefault((item, row.interval), []).append(row)
+        for (item, interval), rows in things.items():
+            price, cents = _ordinary(item, interval, account, now=now)
+            if price is not None and cents is not None:
+                _tell(price, cents, rows, now=now, again=True)
+
+
+def _tell(price: Price, cents: Cents, rows: list[Subscription], *, now: datetime, again: bool = False) -> None:
+    """Announce it to the account of `rows`, as far as they have the item at another price or were told of another."""
+    if held := [row for row in rows if _at_another(row, price, cents) or _expects_another(row, price, cents)]:
+        _announce(price, cents, held, now=now, again=again)
+
+
+def _announce(price: Price, cents: Cents, rows: list[Subscription], *, now: datetime, again: bool) -> None:
     account = rows[0].account
     notice, fresh = PriceNotice.objects.get_or_create(
         price=price, account=account, defaults={"announced_at": now, "amount_cents": cents}
     )
-    if not fresh:
+    if not fresh and not again:
         return
+    key = f"price:{notice.pk}"
+    if not fresh:  # it was another one for them, in a group: what is told now is what counts
+        notice.announced_at, notice.amount_cents = now, cents
+        notice.save(update_fields=["announced_at", "amount_cents"])
+        key += f":{now.isoformat()}"
     language = texts.language_of(account.language)
     item: Any = price.package or price.option
     events.record(
@@ -139,7 +222,7 @@ def _announce(price: Price, cents: Cents, rows: list[Subscription], *, now: date
     )  # fmt: skip
     mail.send(
         "price_change", to=account.billing_email, lang=language, now=now, account_id=account.pk, subject=price,
-        key=f"price:{notice.pk}",
+        key=key,
         context={
             "name": account.name, "item": item.named(language), "price": texts.money(language, cents),
             "yearly": price.interval == "year",

@@ -4,7 +4,6 @@
 An issued invoice is collected by `payments.collect`, which hears of it from the journal.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Q
@@ -32,12 +31,6 @@ def default_means(account: Account) -> PaymentMethod | None:
 def has_means(account: Account) -> bool:
     """Whether an invoice issued now would be collected by itself."""
     return default_means(account) is not None
-
-
-def with_means(account_ids: Iterable[int]) -> set[int]:
-    """`has_means` for many: which of these accounts."""
-    rows = PaymentMethod.objects.filter(account__in=account_ids, is_default=True, removed_at=None)
-    return set(rows.values_list("account", flat=True))
 
 
 def collect_released(ended: ClockStop, *, now: datetime) -> None:

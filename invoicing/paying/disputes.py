@@ -10,15 +10,17 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, Sum
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import gateways
 from invoicing.accounting import ledger
+from invoicing.chasing import pausing
 from invoicing.documents import texts
 from invoicing.funding import funds, taken_back
 from invoicing.journal import tell
-from invoicing.models import Dispute, DisputeState, Invoice, Payment, PaymentState
+from invoicing.models import Dispute, DisputeState, Invoice, OrderState, Payment, PaymentState
 from invoicing.paying import payment_rules, rejections, settlement
 from panel.accounts.models import Account
 from panel.core import mail, operations
@@ -77,7 +79,10 @@ def _opened(payment: Payment, account: Account, said: Mapping[str, Any], *, now:
     owed = min(returned, invoice.paid_cents - settlement.surplus(invoice)) if invoice is not None else 0
     if invoice is not None and owed and entry is not None:
         settlement.reopen(invoice, owed, entry=entry, now=now)
-    from_funds = min(returned - owed, funds.balance(account))
+        if said["state"] == DisputeState.OPEN:
+            pausing.stop(invoice, pausing.BANK, now=now)
+    used = taken_back.used(payment)  # else it still lies on the customer's account, and is taken off there
+    from_funds = min(returned - owed, funds.balance(account)) if used else 0
     if from_funds:
         kind = taken_back.FROM_FUNDS
         funds.take_out(account, from_funds, to=ledger.CUSTOMERS, kind=kind, ref=dispute.provider_ref, now=now)
@@ -94,20 +99,25 @@ def _ended(dispute: Dispute, payment: Payment, account: Account, state: str, *, 
     owed: Cents = taken_back.with_left().values_list("left", flat=True).get(pk=dispute.pk)
     move(dispute, state, payment_rules.DISPUTE_TRANSITIONS)
     Dispute.objects.filter(pk=dispute.pk).update(ended_at=now)
+    invoice = _invoice(payment)
+    if invoice is not None and not Dispute.objects.filter(of_invoice(invoice), state=DisputeState.OPEN).exists():
+        pausing.go_on(invoice, pausing.BANK, now=now)
     if state == DisputeState.WON:
         payment.disputed_cents -= dispute.returned_cents
         payment.save(update_fields=["disputed_cents"])
+        given_up = taken_back.given_up_of(dispute.provider_ref).aggregate(sum=Sum("cents"))["sum"] or 0
         legs = [ledger.debit(settlement.held_on(payment), dispute.amount_cents),
-                ledger.credit(ledger.LOSSES, dispute.loss_cents),
-                ledger.credit(ledger.CUSTOMERS, dispute.returned_cents)]  # fmt: skip
+                ledger.credit(ledger.LOSSES, dispute.loss_cents + given_up),
+                ledger.credit(ledger.CUSTOMERS, dispute.returned_cents - given_up)]  # fmt: skip
         entry = ledger.post("dispute_won", dispute.provider_ref, legs, now=now, account=account)
-        invoice = _invoice(payment)
-        back = dispute.returned_cents - owed  # what nobody had made good is simply owed no more
+        back = dispute.returned_cents - owed - given_up  # what nobody had made good is simply owed no more
         if invoice is not None and entry is not None and back:
             settlement.pay(invoice.pk, back, means=settlement.means_of(payment), entry=entry, now=now)
             settlement.was_paid_all_along(invoice)
         elif invoice is None and back:
             settlement.to_funds(account, back, ref=dispute.provider_ref, now=now)
+        elif not taken_back.used(payment) and payment.order is not None and payment.order.state != OrderState.HELD:
+            settlement.to_funds(account, dispute.returned_cents, ref=f"payment:{payment.reference}", now=now)
     tell(f"dispute.{state}", dispute, now=now, actor=SYSTEM, rule="INV-11",
          data={"payment": payment.reference, "amount_cents": dispute.amount_cents})  # fmt: skip
 
@@ -118,6 +128,12 @@ def _invoice(payment: Payment) -> Invoice | None:
     if payment.invoice_id:
         return rows.get(pk=payment.invoice_id)
     return rows.filter(order=payment.order_id, kind="invoice").order_by("pk").first() if payment.order_id else None
+
+
+def of_invoice(invoice: Invoice) -> Q:
+    """Disputes of the payments that an invoice was paid by."""
+    by_order = Q(payment__order=invoice.order_id) if invoice.order_id else Q()
+    return Q(payment__invoice=invoice) | by_order
 
 
 def _write(account: Account, invoice: Invoice, payment: Payment, cents: Cents, *, reason: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from invoicing.forms import GiveBackForm
 from invoicing.funding import funds, taken_back, topping_up
 from invoicing.models import Entry, Payment
 from invoicing.paying import disputes
+from invoicing.selling_by_hand import giving_up
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
 
@@ -24,7 +25,8 @@ def payment_list(request: HttpRequest) -> HttpResponse:
     state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:80]
     rows = selectors.payments(web.actor(request), state=state, words=words)
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "state": state, "words": words, "filtered": bool(state or words)}
+    context = {"page": page, "state": state, "words": words, "filtered": bool(state or words),
+               "may_payouts": actions.STAFF_PAYOUTS.permits(web.actor(request))}  # fmt: skip
     return render(request, "invoicing/staff_payment_list.html", context)
 
 
@@ -40,7 +42,8 @@ def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
     refunds = payment.refunds.all()
     booked = [("payment", payment.reference)]
     booked += [(kind, str(one.pk)) for one in refunds for kind in ("refund", "refund_returned")]
-    booked += [(kind, one.provider_ref) for one in payment.disputes.all() for kind in disputes.ENTRIES]
+    ends = (*disputes.ENTRIES, taken_back.WRITTEN_OFF)
+    booked += [(kind, one.provider_ref) for one in payment.disputes.all() for kind in ends]
     entries = Entry.objects.none()
     for kind, ref in booked:
         entries = entries | Entry.objects.filter(kind=kind, ref=ref)
@@ -50,6 +53,7 @@ def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "payment": payment, "refunds": refunds, "disputes": payment.disputes.all(),
         "messages_kept": payment.webhook_events.all()[:50],
         "entries": entries.prefetch_related("postings__ledger_account").order_by("pk"),
+        "may_write_off": actions.STAFF_SELL.permits(actor) and giving_up.owed_of(payment) is not None,
         "may_ledger": actions.STAFF_LEDGER.permits(actor),
         "may_give_back": actions.STAFF_GIVE_BACK.permits(actor) and not actions.STAFF_GIVE_BACK.refusal(actor, payment),
     }  # fmt: skip

@@ -17,6 +17,7 @@ WORDINGS.update(
         "invoicing.dispute.opened": Wording(_("The bank took %(amount)s of payment %(payment)s back"), "alarm", "bad"),
         "invoicing.dispute.won": Wording(_("Dispute of %(amount)s won: the money is back"), "check", "good"),
         "invoicing.dispute.lost": Wording(_("Dispute of %(amount)s lost"), "ban", "bad"),
+        "invoicing.dispute.written_off": Wording(_("%(amount)s of payment %(payment)s written off"), "ban", "warn"),
         "invoicing.payment.unknown": Wording(_("Money arrived that no payment here asked for"), "alarm", "bad"),
         "invoicing.funds.asked": Wording(_("Top-up %(top_up)s of %(amount)s asked for"), "wallet"),
         "invoicing.funds.credited": Wording(_("%(amount)s added to the funds"), "wallet", "good"),

@@ -1,7 +1,7 @@
 """Collecting money: asked for once, concluded once, whatever the provider says and how often (SUB-3, INV-5, INV-12).
 
 The use cases write what should be true and an operation (`payment_calls`); its answer comes back to `conclude`.
-Who locks a payment and its account locks the payment first.
+Who locks several of these locks them in this order: payments, accounts, mandates, invoices; of each the oldest first.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from invoicing.journal import tell
 from invoicing.models import Invoice, Mandate, Order, OrderState, Payment, PaymentMethod, PaymentState, TopUp
 from invoicing.paying import means, payment_rules, refunds, rejections, settlement
 from invoicing.reviewing import deciding, holding
-from invoicing.subscribing import ordering
+from invoicing.subscribing import ordering, retaxing
 from panel.accounts.models import Account
 from panel.core import events, operations, references
 from panel.core.actors import SYSTEM, Actor
@@ -50,14 +50,21 @@ class Finding:
         return asdict(self)
 
 
-@transaction.atomic
 def pay_order(order: Order, *, key: str, actor: Actor, now: datetime, return_url: str = "", keep: bool = False,
               method: PaymentMethod | None = None) -> Payment:  # fmt: skip
     """Pay an order with a kept `method`, or at the provider's page: `return_url` is the order's page, `keep` also keeps
     the card (SUB-2).
 
-    While a payment of the order is under way, that one is returned. RuleViolation when there is nothing to pay.
+    While a payment of the order is under way, that one is returned. RuleViolation when there is nothing to pay, or its
+    VAT is not the one that was shown.
     """
+    retaxing.check(order, now=now)
+    return _pay_order(order, key=key, actor=actor, now=now, return_url=return_url, keep=keep, method=method)
+
+
+@transaction.atomic
+def _pay_order(order: Order, *, key: str, actor: Actor, now: datetime, return_url: str, keep: bool,
+               method: PaymentMethod | None) -> Payment:  # fmt: skip
     held = Order.objects.select_for_update(of=("self",)).select_related("account").get(pk=order.pk)
     if held.state != OrderState.AWAITING_PAYMENT:
         raise RuleViolation(_("This order cannot be paid any more."), rule="SUB-3")

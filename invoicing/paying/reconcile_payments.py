@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import gateways
-from invoicing.models import Payment, Refund
+from invoicing.models import Payment, Payout, Refund
 from invoicing.paying import payments, refunds, webhooks
 from invoicing.paying.payment_rules import OWN
+from invoicing.paying_out import asking
 from panel.core import due, operations
 from panel.core.due import SweepReport
 from panel.core.models import Operation
@@ -23,13 +24,15 @@ LONGEST_MEMORY = timedelta(days=30)
 
 @due.sweep("payments.reconcile", every_seconds=300)
 def reconcile(now: datetime, *, dry_run: bool = False) -> SweepReport:
-    """Have the provider's list of events read, and ask for every payment and refund that is pending for long."""
+    """Have the provider's list of events read, and ask for each payment, refund and payout that is pending for long."""
     before = now - PENDING_FOR
     pending = Payment.objects.filter(state__in=payments.LIVE, created_at__lt=before)
     waiting = pending.exclude(provider=OWN).order_by("pk")
     sent = Refund.objects.filter(state__in=("new", "pending"), created_at__lt=before).order_by("pk")
+    moving = asking.due(now)
     if dry_run:
-        return SweepReport(would=["read the provider's events", *(f"ask for {row}" for row in (*waiting, *sent))])
+        asked = (*waiting, *sent, *moving)
+        return SweepReport(would=["read the provider's events", *(f"ask for {row}" for row in asked)])
     with transaction.atomic():
         operations.enqueue(CatchUp.kind, key=f"catch-up:{now.isoformat()}", now=now)
     because = f"sweep:{int(now.timestamp()) // int(ASK_AGAIN.total_seconds())}"
@@ -37,9 +40,14 @@ def reconcile(now: datetime, *, dry_run: bool = False) -> SweepReport:
         list(waiting.values_list("pk", flat=True)),
         lambda pk: payments.look(Payment.objects.get(pk=pk), because, now=now),
     )
-    return due.each(
+    report = due.each(
         list(sent.values_list("pk", flat=True)),
         lambda pk: refunds.look(Refund.objects.get(pk=pk), because, now=now),
+        report=report,
+    )
+    return due.each(
+        list(moving.values_list("pk", flat=True)),
+        lambda pk: asking.look(Payout.objects.get(pk=pk).provider_ref, because, now=now),
         report=report,
     )
 

@@ -131,14 +131,10 @@ def last_day(notice: RejectionNotice) -> date:
 
 
 @events.subscriber("invoicing.means.added", "rejections.replaced")
-def replaced(event: Event, *, now: datetime) -> None:
-    """A means was added: the days of INV-7 end."""
-    _end(event.account_id or 0, now=now)
-
-
 @events.subscriber("invoicing.invoice.paid", "rejections.paid")
 def paid(event: Event, *, now: datetime) -> None:
-    """Nothing that was refused is owed any more: the days of INV-7 end."""
+    """Nothing that was refused is owed any more: the days of INV-7 end. A means that is added is tried at once, and is
+    the valid one that the rule asks for once it pays; refused too, it wins no further days."""
     owed = Invoice.objects.filter(account=event.account_id, state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE])
     rows = Payment.objects.filter(invoice__in=owed, key__startswith=AUTOMATIC, state=PaymentState.FAILED)
     if not rows.exclude(decline_code__in=payment_rules.NOT_THE_CUSTOMERS).exists():

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 
 from invoicing import rules
 from invoicing.accounting import ledger
@@ -17,7 +18,7 @@ from panel.core.money import Cents
 from panel.core.states import move
 
 CARD, SEPA, FUNDS, CREDIT, REFUND, RETURNED = "card", "sepa", "funds", "credit_note", "refund", "returned"
-WRITTEN_OFF, TO_FUNDS = "write_off", "to_funds"
+WRITTEN_OFF, TO_FUNDS, TAKEN_BACK = "write_off", "to_funds", "taken_back"
 NO_MONEY = (CREDIT, WRITTEN_OFF, TO_FUNDS)
 """What settles an invoice although nobody paid: no VAT falls due with it. What a credit note moved to the funds is told
 by the note itself."""
@@ -49,12 +50,13 @@ def received(payment: Payment, *, now: datetime) -> Entry:
 def pay(invoice_id: int, cents: Cents, *, means: str, entry: Entry, now: datetime, actor: Actor = SYSTEM) -> Invoice:
     """`cents` arrived for an invoice by `entry` (which credited the customer); the same entry settles once.
 
-    What is beyond the amount due goes to the customer's funds.
+    What had been written off is no loss as far as it came in after all; what is beyond goes to the customer's funds.
     """
     account = lock_account(Invoice.objects.values_list("account_id", flat=True).get(pk=invoice_id))
     invoice = Invoice.objects.select_for_update().get(pk=invoice_id)
     if Settlement.objects.filter(entry=entry).exists():
         return invoice
+    _no_loss(invoice, cents - invoice.due_cents, because=entry, now=now)
     applied = min(cents, invoice.due_cents)
     if applied:
         _settle(invoice, applied, means=means, entry=entry, now=now, actor=actor)
@@ -80,6 +82,8 @@ def use_funds(invoice: Invoice, cents: Cents, *, now: datetime, ref: str = "", a
 
 def by_credit_note(invoice: Invoice, note: Invoice, *, entry: Entry | None, now: datetime, actor: Actor) -> None:
     """A credit note lowers what is due; what was paid beyond that goes to the customer's funds."""
+    if entry is not None:
+        _no_loss(invoice, note.total_cents - invoice.due_cents, because=entry, now=now)
     before = surplus(invoice)
     invoice.credited_cents += note.total_cents
     if entry is not None:
@@ -103,15 +107,16 @@ def surplus(invoice: Invoice) -> Cents:
     return max(0, invoice.paid_cents + invoice.credited_cents - invoice.total_cents)
 
 
-def reopen(invoice: Invoice, cents: Cents, *, entry: Entry, now: datetime) -> None:
-    """A payment that had settled an invoice was taken back by the bank: `cents` of it are owed again, and due (the
-    caller holds the account's lock). What a credit note had moved to the funds pays the invoice no longer."""
+def reopen(invoice: Invoice, cents: Cents, *, entry: Entry, now: datetime, means: str = RETURNED) -> None:
+    """A payment that had settled an invoice was taken back, by the bank or by staff: `cents` of it are owed again,
+    and due (the caller holds the account's lock). What a credit note had moved to the funds pays the invoice no
+    longer."""
     notes = [_beyond(note) for note in invoice.credit_notes.all()]
     moved = FundsCredit.objects.filter(entry__kind="to_funds", entry__ref__in=notes, entry__settlement=None)
     for one in moved.select_related("entry"):
         if left := min(one.cents, surplus(invoice)):
             _unsettle(invoice, left, means=TO_FUNDS, entry=one.entry, now=now)
-    _unsettle(invoice, cents, means=RETURNED, entry=entry, now=now)
+    _unsettle(invoice, cents, means=means, entry=entry, now=now)
     if invoice.paid_at is not None:
         pausing.was_paid(invoice, invoice.paid_at, now=now)
         invoice.paid_at = None
@@ -127,6 +132,29 @@ def was_paid_all_along(invoice: Invoice) -> None:
     first = came.order_by("-at").values_list("at", flat=True).first()
     if held.paid_at is not None and first is not None and first < held.paid_at:
         Invoice.objects.filter(pk=held.pk).update(paid_at=first)
+
+
+def written_off(invoice: Invoice) -> Cents:
+    """What of an invoice is given up as a loss (INV-11)."""
+    return invoice.settlements.filter(means=WRITTEN_OFF).aggregate(sum=Sum("cents"))["sum"] or 0
+
+
+def takes(invoice: Invoice) -> Cents:
+    """What money can still settle of an invoice: what is due, and what was given up."""
+    return invoice.due_cents + written_off(invoice)
+
+
+def _no_loss(invoice: Invoice, cents: Cents, *, because: Entry, now: datetime) -> None:
+    """Up to `cents` of what was written off are due again, in the moment in which `because` settles them."""
+    back = min(cents, written_off(invoice)) if cents > 0 else 0
+    if back:
+        legs = [ledger.debit(ledger.CUSTOMERS, back), ledger.credit(ledger.LOSSES, back)]
+        ref = f"{because.kind}:{because.ref}"
+        entry = ledger.post("no_loss", ref, legs, now=now, account=invoice.account)
+        if entry is not None:
+            _unsettle(invoice, back, means=WRITTEN_OFF, entry=entry, now=now)
+        tell("invoice.recovered", invoice, now=now, actor=SYSTEM, rule="INV-11",
+             data={"invoice": invoice.number, "amount_cents": back})  # fmt: skip
 
 
 def _unsettle(invoice: Invoice, cents: Cents, *, means: str, entry: Entry, now: datetime) -> None:
@@ -149,6 +177,9 @@ def _settle(invoice: Invoice, cents: Cents, *, means: str, entry: Entry, now: da
     invoice.paid_cents += cents
     invoice.save(update_fields=["paid_cents"])
     _update_state(invoice, now=now, actor=actor)
+    if invoice.state != InvoiceState.PAID and means not in NO_MONEY:
+        tell("invoice.part_paid", invoice, now=now, actor=actor,
+             data={"invoice": invoice.number, "amount_cents": cents})  # fmt: skip
 
 
 def _update_state(invoice: Invoice, *, now: datetime, actor: Actor) -> None:

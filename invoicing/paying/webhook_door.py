@@ -50,7 +50,7 @@ class Door:
         raw = await _body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, error = await self._take(raw, headers)
-        content = json.dumps({"error": error} if error else {}).encode()
+        content = json.dumps({"error": error}).encode() if error else b"{}"
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": content})

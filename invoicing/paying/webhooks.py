@@ -4,21 +4,19 @@ An event says where to look, never what to believe: a look at the provider follo
 nor their repetition, nor their age changes the result.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext_lazy
 
 from invoicing import gateways
 from invoicing.gateways import GatewayEvent
 from invoicing.journal import tell
 from invoicing.models import Payment, PaymentState, Refund, WebhookEvent
-from invoicing.paying import card_setup, disputes, payments, refunds
-from invoicing.paying.payment_models import WebhookBody
-from panel.core import actors, bulk, events, operations
+from invoicing.paying import card_setup, disputes, payments, refunds, webhook_rows
+from invoicing.paying_out import asking
+from panel.core import actors, events, operations
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 
@@ -45,32 +43,12 @@ def read(raw: bytes, headers: Mapping[str, str], *, now: datetime) -> GatewayEve
     return gateways.get().parse_webhook(raw, headers, now=now)
 
 
-@transaction.atomic
 def keep(told: Sequence[GatewayEvent], *, via: str, now: datetime) -> int:
     """Write events down, each once per (provider, event id), and that they must be acted upon; how many were new.
 
-    Their bodies can be erased (PRV-4).
+    All of them or, with an error, none. Their bodies can be erased (PRV-4).
     """
-    provider, events = gateways.get().name, {event.id: event for event in reversed(told)}
-    new = bulk.insert_new([
-        WebhookEvent(
-            provider=provider, event_id=event.id, kind=event.kind[:80], via=via, happened_at=event.at, received_at=now,
-            digest=hashlib.sha256(event.raw).hexdigest(),
-        )
-        for event in events.values()
-    ])  # fmt: skip
-    bulk.insert([WebhookBody(event_id=row.pk, raw=events[row.event_id].raw) for row in new])
-    operations.enqueue_all([_owed(row, events[row.event_id], now=now) for row in new])
-    return len(new)
-
-
-def _owed(row: WebhookEvent, event: GatewayEvent, *, now: datetime) -> Operation:
-    """That it must be acted upon, with the names to do it by: the body may be gone by then."""
-    named = {name: event.metadata[name] for name in ("payment", "refund", "setup") if event.metadata.get(name)}
-    return operations.operation_of(
-        Act.kind, key=f"told:{row.provider}:{row.event_id}", now=now, subject=row,
-        payload={"message": row.pk, "about": event.about, "payment": event.payment, "named": named},
-    )  # fmt: skip
+    return webhook_rows.write(told, provider=gateways.get().name, via=via, owed=Act.kind, now=now)
 
 
 @operations.register
@@ -122,6 +100,8 @@ def _follow(told: Mapping[str, Any], row: WebhookEvent, *, now: datetime) -> Non
         disputes.look(payment, row.event_id, now=now)
     elif about == "dispute":
         _for_staff(row, STRANGE, of=told["payment"], now=now)  # once a payment, however many messages tell of it
+    elif about == "payout":
+        asking.look(told["ref"], row.event_id, now=now)
     elif row.kind not in TELLING:
         return
     elif reference := told["named"].get("setup"):

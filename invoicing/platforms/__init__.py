@@ -56,7 +56,7 @@ class Platform(Protocol):
         """Everything told so far about each flow; one the platform does not know is left out."""
 
     def collected(self, ref: str, by_rate: Mapping[str, Cents], at: datetime, *, key: str) -> None:
-        """Tell that an invoice was paid: cents, VAT included, for each rate (status 212)."""
+        """Tell what came in for an invoice or, below zero, went back: cents with VAT for each rate (status 212)."""
 
 
 @lru_cache(maxsize=4)

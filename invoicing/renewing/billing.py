@@ -21,9 +21,17 @@ from invoicing.documents import texts
 from invoicing.issuing import invoices, parties
 from invoicing.issuing.invoices import Billed
 from invoicing.journal import tell
-from invoicing.models import Consumption, Invoice, InvoiceState, Subscription, SubscriptionState
+from invoicing.models import (
+    Consumption,
+    Invoice,
+    InvoiceState,
+    ServiceTransfer,
+    Subscription,
+    SubscriptionState,
+    TransferState,
+)
 from invoicing.offering import promotions
-from invoicing.paying import collecting
+from invoicing.paying import collecting, settlement
 from invoicing.renewing import drawing, in_bulk
 from invoicing.renewing.drawing import Drawn, Found
 from invoicing.subscribing import changes, kinds, subscriptions
@@ -33,6 +41,7 @@ from invoicing.taxing import tax_rules
 from invoicing.taxing.tax_rules import VatTreatment
 from panel import terms
 from panel.accounts import terms_in_force
+from panel.accounts.models import Account
 from panel.core import due
 from panel.core.actors import CLOCK
 from panel.core.calendars import paris_date, start_of_paris_day
@@ -101,9 +110,10 @@ def _step(pk: int, *, now: datetime) -> bool:
         return False
     if drawing.renews(row, day):
         changes.at_renewal(row, day, now=now)
+    _bill_earlier_holders(row, day, now=now)
     drawn = drawing.together(row, draw(row, day, now=now))
     invoice = _issue(row, drawn, now=now)
-    _give_back(drawn.counted, now=now)
+    give_back(drawn.counted, now=now)
     _remember(row, drawn, invoice)
     if invoice is not None:
         service_credits.remember(drawn.taken, invoice, now=now)
@@ -193,12 +203,42 @@ def parts_of(row: Subscription) -> drawing.Parts:
     return found
 
 
-def _give_back(counted: list[Consumption], *, now: datetime) -> None:
+def _bill_earlier_holders(row: Subscription, day: date, *, now: datetime) -> None:
+    """What came late of the time before a transfer is for who had the service then: invoiced to them and given back to
+    them by documents of their own (SUB-2, OPR-1)."""
+    given = ServiceTransfer.objects.filter(subscription=row, state=TransferState.ACCEPTED)
+    before = set(given.values_list("account", flat=True)) - {row.account_id}
+    if not before or not row.usage_events.exists():
+        return
+    for pk in sorted({*before, row.account_id}):  # in one order everywhere, as where it was handed over
+        settlement.lock_account(pk)
+    for giver in Account.objects.filter(pk__in=before).order_by("pk"):
+        ahead, version = terms_in_force.at(giver, start_of_paris_day(day)), terms.version(row.terms_version)
+
+        def drawn(treatment: VatTreatment, giver: Account = giver, version: Terms = version) -> Drawn:
+            used, language = tax_rules.of_item(treatment, row.package.vat), texts.language_of(giver.language)
+            found = metering.rate(row, (), version, used, language, holder=giver.pk)
+            return Drawn(day, found.lines, found.rows, None, waits=False, version=version, treatment=treatment)
+
+        made = parties.taxed(giver, ahead, drawn, lambda one: one.totals.net, now=now)[1]
+        made = drawing.together(row, made)
+        invoice = invoices.issue(
+            giver, [Billed(line, row) for line in made.lines], once=f"{drawing.once(row, day)}:{giver.reference}",
+            terms_version=version.name, treatment=made.treatment, now=now, actor=CLOCK, reference=row.reference,
+            collected=collecting.has_means(giver),
+        ) if made.lines else None  # fmt: skip
+        give_back(made.counted, now=now)
+        for one in made.counted:
+            one.invoice = invoice if one.net_cents > 0 else one.invoice
+            one.save(force_insert=True)
+
+
+def give_back(counted: Sequence[Consumption], *, now: datetime) -> None:
     """What late corrections take off a month that was invoiced goes back by credit notes, the newest bill first."""
     for one in counted:
         left = -one.net_cents
         billed = Consumption.objects.filter(
-            subscription=one.subscription, meter=one.meter, start=one.start, net_cents__gt=0
+            subscription=one.subscription, account=one.account_id, meter=one.meter, start=one.start, net_cents__gt=0
         ).select_related("invoice").order_by("-number")  # fmt: skip
         for before in billed if left > 0 else ():
             if before.invoice is None or left <= 0:
@@ -206,7 +246,8 @@ def _give_back(counted: list[Consumption], *, now: datetime) -> None:
             rows = list(before.invoice.lines.all())
             wanted = []
             for row, creditable in zip(rows, invoices.creditable(rows), strict=True):
-                ours = row.code == f"usage:{one.meter}" and row.period_start == one.start
+                ours = row.code == f"usage:{one.meter}" and row.period_start is not None
+                ours = ours and before.start <= row.period_start < before.end  # type: ignore[operator]
                 share = min(left, creditable.net - creditable.credited) if ours else 0
                 wanted.append(share)
                 left -= share

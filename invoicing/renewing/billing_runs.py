@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.accounting import ledger
@@ -25,7 +25,7 @@ from invoicing.models import (
     Subscription,
 )
 from invoicing.renewing import billing, drawing
-from panel.core import bulk, due, events, operations
+from panel.core import bulk, due, events, hands, operations
 from panel.core.actors import CLOCK, Actor
 from panel.core.calendars import paris_date
 from panel.core.due import SweepReport
@@ -60,11 +60,13 @@ def start(*, key: str, dry: bool, actor: Actor, now: datetime) -> BillingRun:
 
 def _expect(run: BillingRun, now: datetime) -> None:
     """Write down whom the run must answer for."""
-    rows = billing.due_at(now).values_list("pk", "account_id", "next_due_on")
-    BillingRunItem.objects.bulk_create(
-        [BillingRunItem(run=run, subscription_id=pk, account_id=who, due_on=day) for pk, who, day in rows if day],
-        ignore_conflicts=True, batch_size=500,
-    )  # fmt: skip
+    due_on = {
+        "run_id": Value(run.pk),
+        "subscription_id": F("pk"),
+        "account_id": F("account"),
+        "due_on": F("next_due_on"),
+    }
+    bulk.insert_from(BillingRunItem, billing.due_at(now), **due_on)
     run.expected = run.items.count()
     run.save(update_fields=["expected"])
 
@@ -96,7 +98,8 @@ class CarryOut(operations.Handler):
 def settle(items: Sequence[BillingRunItem], errors: Mapping[int, str], *, now: datetime) -> None:
     """Read off what became of subscriptions that were due: their invoices of the days from then to now. `errors`: what
     was told of a subscription."""
-    rows = Subscription.objects.in_bulk([item.subscription_id for item in items])
+    mine = Subscription.objects.filter(pk__in=bulk.among(item.subscription_id for item in items))
+    rows = {row.pk: row for row in bulk.read(mine, *ASKED)}
     today, issued = paris_date(now), _issued(items, rows, now=now)
     booked = _booked([invoice.number for found in issued.values() for invoice in found])
     for item in items:
@@ -112,6 +115,7 @@ def settle(items: Sequence[BillingRunItem], errors: Mapping[int, str], *, now: d
     bulk.update(items, SETTLED)
 
 
+ASKED = ("id", "reference", "state", "anchor_on", "next_due_on", "ended_at", "ends_on")
 SETTLED = ["state", "error", "invoices", "invoice", "taxes", "net_cents", "vat_cents"]
 
 
@@ -135,7 +139,8 @@ def _issued(
         for day in drawing.days_due(row, item.due_on, paris_date(now))
     }
     found: dict[int, list[Invoice]] = {pk: [] for pk in rows}
-    for invoice in Invoice.objects.filter(once__in=days).defer("document", "vat_evidence").order_by("pk"):
+    issued = Invoice.objects.filter(once__in=bulk.among(days)).order_by("pk")
+    for invoice in bulk.read(issued, "id", "number", "once", "net_cents", "vat_cents"):
         found[days[invoice.once]].append(invoice)
     return found
 
@@ -158,7 +163,9 @@ def _booked(numbers: Sequence[str]) -> Booked:
     """The sales and the VAT of invoices as the books have them: account, tax and cents, by number."""
     found: Booked = {}
     rows = Posting.objects.filter(
-        entry__kind=InvoiceKind.INVOICE, entry__ref__in=numbers, ledger_account__code__in=[ledger.SALES, ledger.VAT]
+        entry__kind=InvoiceKind.INVOICE,
+        entry__ref__in=bulk.among(numbers),
+        ledger_account__code__in=[ledger.SALES, ledger.VAT],
     )
     for number, code, tax, cents in rows.values_list("entry__ref", "ledger_account__code", "tax_code", "cents"):
         found.setdefault(number, []).append((code, tax, cents))
@@ -170,7 +177,7 @@ def _amounts(item: BillingRunItem, issued: list[Invoice], booked: Booked) -> Non
     taxes: dict[str, list[Cents]] = {}
     for code, tax, cents in (posted for invoice in issued for posted in booked.get(invoice.number, ())):
         taxes.setdefault(tax, [0, 0])[code == ledger.VAT] -= cents
-    item.invoices, item.invoice, item.taxes = len(issued), issued[-1] if issued else None, taxes
+    item.invoices, item.invoice_id, item.taxes = len(issued), issued[-1].pk if issued else None, taxes
     item.net_cents = sum(invoice.net_cents for invoice in issued)
     item.vat_cents = sum(invoice.vat_cents for invoice in issued)
 
@@ -233,8 +240,13 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
 def _settle_all(items: QuerySet[BillingRunItem], errors: Mapping[int, str], *, now: datetime) -> None:
     """`settle`, some hundreds at a time."""
     keys = list(items.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(keys), AT_ONCE):
-        settle(list(BillingRunItem.objects.filter(pk__in=keys[start : start + AT_ONCE])), errors, now=now)
+
+    def some(place: int) -> None:
+        settle(
+            bulk.read(BillingRunItem.objects.filter(pk__in=bulk.among(keys[place : place + AT_ONCE]))), errors, now=now
+        )
+
+    hands.side_by_side(some, range(0, len(keys), AT_ONCE))
 
 
 due.sweep("invoicing.renew", every_seconds=60)(by_clock)

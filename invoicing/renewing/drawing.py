@@ -26,6 +26,7 @@ from invoicing.subscribing.kinds import UsageLine
 from invoicing.subscribing.period_rules import MONTH, Period, ended_months, following, period_of
 from invoicing.taxing import tax_rules
 from invoicing.taxing.tax_rules import Totals, VatTreatment
+from panel.core import bulk
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.money import Cents
 from panel.terms import Terms
@@ -96,9 +97,11 @@ def drawn(row: Subscription, found: Found) -> Drawn:
 def together(row: Subscription, made: Drawn) -> Drawn:
     """`made`, or nothing yet: consumption that comes to less than any means of payment moves makes no invoice of its
     own. Its months stay to be rated and come with the next invoice; at the end they are invoiced however little."""
-    asked = rules.total_of([line for line in made.lines if line.net > 0]).total if made.lines else 0
     back = any(one.net_cents < 0 for one in made.counted)  # what is given back is given back at once
-    if made.renewed or row.ended_at is not None or back or not 0 < asked < payment_rules.SMALLEST_CENTS:
+    if made.renewed or row.ended_at is not None or back or not made.lines:
+        return made
+    asked = rules.total_of([line for line in made.lines if line.net > 0]).total
+    if not 0 < asked < payment_rules.SMALLEST_CENTS:
         return made
     return replace(made, lines=[], counted=[], taken=(), waits=True, held_back=asked)
 
@@ -175,8 +178,8 @@ def rated(
         span = Period(earlier[-1].end - DAY if earlier else month.start, until or month.end)
         line = overage_line(row, span, usage, version, treatment, language, before=before)
         rows.append(
-            Consumption(
-                subscription_id=row.pk, account_id=row.account_id, meter=usage.meter, start=month.start,
+            bulk.new(
+                Consumption, subscription_id=row.pk, account_id=row.account_id, meter=usage.meter, start=month.start,
                 end=until or month.end, number=len(earlier), quantity=max(usage.quantity - before, Decimal(0)),
                 allowance=max(usage.allowance - before, Decimal(0)), unit=usage.unit, terms_version=version.name,
                 net_cents=line.net if line else 0, evidence=_before(usage, before), until_transfer=until is not None,
@@ -231,9 +234,9 @@ def advance(row: Subscription, drawn: Drawn, invoice: Invoice | None) -> Subscri
         row.usage_from = max([row.usage_from, *(month.end for month in months(row, drawn.day))])
     paid = None
     if drawn.renewed and invoice:
-        paid = SubscriptionPeriod(
-            subscription_id=row.pk, account_id=row.account_id, start=drawn.renewed.start, end=drawn.renewed.end,
-            terms_version=drawn.version.name, invoice_id=invoice.pk,
+        paid = bulk.new(
+            SubscriptionPeriod, subscription_id=row.pk, account_id=row.account_id, start=drawn.renewed.start,
+            end=drawn.renewed.end, terms_version=drawn.version.name, invoice_id=invoice.pk,
         )  # fmt: skip
         row.anchor_on = row.next_anchor  # a trial that is paid for is counted from its first paid day
         row.period_start, row.period_end = drawn.renewed.start, drawn.renewed.end

@@ -13,6 +13,7 @@ something failed: there the error finds its row.
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -23,7 +24,7 @@ from invoicing import rules
 from invoicing.accounting import ledger
 from invoicing.consuming import usage_rules
 from invoicing.documents import texts
-from invoicing.issuing import in_bulk, parties
+from invoicing.issuing import in_bulk, means, parties
 from invoicing.issuing.drafting import Content
 from invoicing.issuing.in_bulk import Sale
 from invoicing.issuing.invoices import Billed
@@ -33,6 +34,7 @@ from invoicing.models import (
     Consumption,
     Invoice,
     InvoiceKind,
+    Package,
     PackageMeter,
     PaymentMethod,
     PriceNotice,
@@ -45,7 +47,6 @@ from invoicing.models import (
     SubscriptionState,
     TransferState,
 )
-from invoicing.paying import collecting
 from invoicing.paying.payment_rules import OWN
 from invoicing.renewing import drawing
 from invoicing.renewing.drawing import Counts, Drawn, Found
@@ -54,30 +55,45 @@ from invoicing.subscribing.kinds import AnswersForMany, UsagePeriod
 from panel import terms
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
-from panel.core import bulk
+from panel.core import bulk, hands
 from panel.core.actors import CLOCK
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.due import SweepReport
 
 log = logging.getLogger(__name__)
+WANTED = (
+    "id", "reference", "account_id", "package_id", "service_kind", "interval", "price_cents", "settings", "anchor_on",
+    "period_start", "period_end", "usage_from", "next_due_on", "terms_version", "ended_at", "trial_ends_on",
+)  # fmt: skip
+"""What the drawing up of a day asks of a subscription."""
 BATCH = 500  # subscriptions in a transaction; the series of numbers is held no longer than one takes
 
 
 def renew(keys: Sequence[int], *, now: datetime, report: SweepReport) -> list[int]:
     """Invoice the ordinary ones of these subscriptions, counted in `report`; gives those that are left for `billing`,
     in their order."""
+    left = list(keys)
+    for _turn in range(2 if len(keys) > BATCH else 1):  # what the other hand's batch held is free the second time
+        left = _by_batches(left, now=now, report=report)
+    return left
+
+
+def _by_batches(keys: Sequence[int], *, now: datetime, report: SweepReport) -> list[int]:
+    batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
     left: list[int] = []
-    for start in range(0, len(keys), BATCH):
-        some = keys[start : start + BATCH]
-        try:
-            with transaction.atomic():
-                done, later = _batch(some, now=now)
-        except Exception:
-            log.exception("renewing in bulk: this batch goes one by one")
-            done, later = set(), set()
+    for some, (done, later) in zip(batches, hands.side_by_side(partial(_tried, now=now), batches), strict=True):
         report.done += len(done)
         left += [pk for pk in some if pk not in done and pk not in later]
     return left
+
+
+def _tried(keys: Sequence[int], *, now: datetime) -> tuple[set[int], set[int]]:
+    try:
+        with transaction.atomic():
+            return _batch(keys, now=now)
+    except Exception:
+        log.exception("renewing in bulk: this batch goes one by one")
+        return set(), set()
 
 
 def _batch(keys: Sequence[int], *, now: datetime) -> tuple[set[int], set[int]]:
@@ -98,19 +114,23 @@ def _batch(keys: Sequence[int], *, now: datetime) -> tuple[set[int], set[int]]:
 
 def _held(keys: Sequence[int], *, now: datetime) -> list[Subscription]:
     """The ordinary ones, locked with their accounts in the order of every use case; nobody is waited for."""
-    mine = Account.objects.filter(subscriptions__in=keys).values("pk")
-    accounts = {row.pk: row for row in Account.objects.select_for_update(no_key=True, skip_locked=True).filter(
-        pk__in=mine).order_by("pk")}  # fmt: skip
-    free = Subscription.objects.select_for_update(skip_locked=True).filter(pk__in=keys, account__in=accounts)
+    mine = Subscription.objects.filter(pk__in=bulk.among(keys)).values("account")
+    unlocked = Account.objects.filter(pk__in=mine).order_by("pk")
+    accounts = {row.pk: row for row in bulk.read(unlocked.select_for_update(no_key=True, skip_locked=True))}
+    free = Subscription.objects.select_for_update(skip_locked=True).filter(
+        pk__in=bulk.among(keys), account__in=bulk.among(accounts)
+    )
     locked = list(free.order_by("pk").values_list("pk", flat=True))
     rich = ledger.with_funds(accounts)
+    due = bulk.read(_ordinary(now).filter(pk__in=bulk.among(locked)).order_by("next_due_on", "pk"), *WANTED)
+    packages = Package.objects.in_bulk({row.package_id for row in due})
     rows = []
-    for row in _ordinary(now).filter(pk__in=locked).select_related("package").order_by("next_due_on", "pk"):
+    for row in due:
         if row.account_id not in rich and isinstance(kinds.get(row.service_kind), AnswersForMany):
-            row.account = accounts[row.account_id]
+            row.account, row.package = accounts[row.account_id], packages[row.package_id]
             rows.append(row)
     known = {drawing.once(row, _day(row)) for row in rows}
-    before = set(Invoice.objects.filter(once__in=known).values_list("once", flat=True))
+    before = set(Invoice.objects.filter(once__in=bulk.among(known)).values_list("once", flat=True))
     return [row for row in rows if drawing.once(row, _day(row)) not in before]
 
 
@@ -178,7 +198,9 @@ def _found(rows: Sequence[Subscription], *, now: datetime) -> tuple[dict[int, Fo
 
 def _counts(rows: Sequence[Subscription]) -> dict[int, Counts | None]:
     """What the meters counted in the months that ended and are not rated yet; None while a reading is missing."""
-    before = Consumption.objects.filter(subscription__in=[row.pk for row in rows], meter__in=usage_rules.METERS)
+    before = Consumption.objects.filter(
+        subscription__in=bulk.among(row.pk for row in rows), meter__in=usage_rules.METERS
+    )
     rated = set(before.values_list("subscription", "meter", "start"))
     asked = [(row, month) for row in rows for month in drawing.months(row, _day(row))]
     counts: dict[int, list[Any] | None] = {row.pk: [] for row in rows}
@@ -212,7 +234,7 @@ def _by_kind(asked: Iterable[tuple[Subscription, Any]]) -> list[tuple[AnswersFor
 def _options(rows: Sequence[Subscription]) -> dict[int, list[SubscriptionOption]]:
     """The options that are renewed with each."""
     found: dict[int, list[SubscriptionOption]] = {}
-    mine = SubscriptionOption.objects.filter(subscription__in=[row.pk for row in rows])
+    mine = SubscriptionOption.objects.filter(subscription__in=bulk.among(row.pk for row in rows))
     held = mine.filter(drawing.runs_on(F("subscription__period_end")))
     for option in held.select_related("option").order_by(*drawing.OPTIONS_IN_ORDER):
         found.setdefault(option.subscription_id, []).append(option)
@@ -224,14 +246,14 @@ def _options(rows: Sequence[Subscription]) -> dict[int, list[SubscriptionOption]
 
 def _sales(rows: Sequence[Subscription], drawn: dict[int, Drawn], *, now: datetime) -> list[Sale]:
     """As `billing` would have them issued, one after the other."""
-    collected = collecting.with_means({row.account_id for row in rows})
+    collected = means.of_many({row.account_id for row in rows})
     sales = []
     for row in rows:
         one = drawn[row.pk]
         content = Content(
             kind=InvoiceKind.INVOICE, account=row.account, lines=tuple(one.lines), totals=rules.total_of(one.lines),
             treatment=one.treatment, terms=one.version, reference=row.reference,
-            collected=row.account_id in collected,
+            collection=collected.get(row.account_id),
         )  # fmt: skip
         evidence = parties.vat_evidence(row.account, one.treatment)
         sales.append(Sale(content, [Billed(line, row) for line in one.lines], drawing.once(row, one.day), evidence))

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils.translation import get_language
 
-from invoicing.consuming import usage_rules
+from invoicing.consuming import metering
 from invoicing.models import Consumption, Subscription
 from invoicing.renewing import billing
 from invoicing.renewing.drawing import Drawn
@@ -71,4 +71,4 @@ def running(row: Subscription, *, now: datetime) -> list[Consumption]:
     if row.next_due_on is None:
         return []
     counted = billing.draw(row, row.next_due_on, now=now, final=False).counted
-    return [one for one in counted if one.number == 0 or one.meter in usage_rules.METERS]  # no late settlement
+    return [one for one in counted if not one.evidence.get(metering.SETTLES)]

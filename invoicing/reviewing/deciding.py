@@ -14,7 +14,7 @@ from invoicing.journal import tell
 from invoicing.models import Entry, Order, OrderReview, OrderState, Payment, ReviewState, WhyRefused
 from invoicing.paying import refunds
 from invoicing.reviewing import holding, review_rules
-from invoicing.subscribing import ordering
+from invoicing.subscribing import ordering, retaxing
 from panel import terms
 from panel.accounts.models import User
 from panel.core import due, mail
@@ -32,13 +32,17 @@ TOLD = ("billing", "administrator")
 def accept(review_id: int, *, words: str = "", actor: Actor, now: datetime) -> Order:
     """Let a held order go on: paid, it comes to life now; unpaid, it can be paid. `words` stay with the staff.
 
-    RuleViolation when it was decided already, or when the bank took the payment back meanwhile.
+    RuleViolation when it was decided already, when the bank took the payment back meanwhile, or when the order does not
+    carry the VAT that the customer's evidence asks for now, and what was paid does not cover it (INV-10).
     """
     review = _open(review_id)
     order, payment = review.order, review.payment
-    if payment is not None and payment.refundable_cents != order.total_cents:
+    if payment is not None and payment.refundable_cents < order.total_cents:
         sentence = _("The payment was taken back meanwhile. This order can only be refused.")
         raise RuleViolation(sentence, rule=RULE)
+    if not retaxing.renew(order, now=now, within=payment.refundable_cents if payment else None):
+        sentence = _("The VAT of this order has changed since it was placed. It can only be refused, and ordered anew.")
+        raise RuleViolation(sentence, rule="INV-10")
     _decided(review, ReviewState.ACCEPTED, words=words, actor=actor, now=now)
     tell("order.accepted", order, now=now, actor=actor, rule=RULE, data=holding.named(order))
     if payment is not None:

@@ -4,7 +4,7 @@ Looked at twice: when it is placed, and again when its payment arrives, which ma
 order provides nothing, reserves nothing and uses no invoice number; the customer is told until when they are answered.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,13 @@ from django.utils import translation
 
 from invoicing import rules
 from invoicing.documents import texts
+from invoicing.funding import taken_back
 from invoicing.journal import tell
 from invoicing.models import (
     AccountStanding,
     Dispute,
     DisputeState,
+    Entry,
     Invoice,
     InvoiceState,
     MailDomain,
@@ -51,12 +53,13 @@ def on_placing(order: Order, *, ip: str | None, now: datetime) -> OrderReview | 
     return _held(order, known, None, now=now)
 
 
-def on_payment(order: Order, payment: Payment, *, now: datetime) -> OrderReview | None:
-    """The (locked) order's money has arrived: hold it where a sign that nobody has accepted for it speaks up now. The
-    money stays on the customer's account meanwhile."""
+def on_payment(order: Order, payment: Payment, *, taxed: bool, now: datetime) -> OrderReview | None:
+    """The (locked) order's money has arrived: hold it where a sign that nobody has accepted for it speaks up now, and
+    where it is not `taxed` as its customer's evidence asks (INV-10). The money stays on the customer's account
+    meanwhile."""
     kept = order.risk or {}
     known = gather(order, connection=str(kept.get("connection_country", "")), card=payment.card_country)
-    return _held(order, known, payment, now=now)
+    return _held(order, replace(known, vat_changed=not taxed), payment, now=now)
 
 
 def waits_with(order: Order, payment: Payment) -> bool:
@@ -113,6 +116,7 @@ def _disposable(account: Account, person: User | None) -> bool:
 
 def _unpaid(account: Account) -> int:
     overdue = Invoice.objects.filter(account=account, state=InvoiceState.OVERDUE).count()
+    overdue += Entry.objects.filter(kind=taken_back.WRITTEN_OFF, account=account).count()
     return overdue + WriteOff.objects.filter(invoice__account=account, state="done").count()
 
 

@@ -17,7 +17,7 @@ REVIEW_TRANSITIONS = {
 
 
 class Sign(StrEnum):
-    """What is looked at; the names are those of the terms' `hold_...`."""
+    """What is looked at; the names are those of the terms' `hold_...`, but for LAW."""
 
     CONNECTION = "connection_country"
     CARD = "card_country"
@@ -28,6 +28,11 @@ class Sign(StrEnum):
     DISPUTE = "dispute"
     MISUSE = "misuse"
     COMPETITOR = "competitor"
+    VAT = "vat"
+
+
+LAW = frozenset({Sign.VAT})
+"""What holds an order whatever the terms say: it cannot be invoiced as it is (INV-10)."""
 
 
 class Verdict(StrEnum):
@@ -42,7 +47,7 @@ class Evidence:
 
     `orders` counts the account's orders within the terms' time up to this one; `unpaid_invoices` those overdue or
     written off; `rejected` says that a means of payment was refused repeatedly; `restrictions` counts measures in
-    force and services ended for abuse.
+    force and services ended for abuse; `vat_changed`: the money does not cover the VAT that the evidence asks for now.
     """
 
     billing_country: str
@@ -56,6 +61,7 @@ class Evidence:
     disputes: int = 0
     restrictions: int = 0
     competitor: bool = False
+    vat_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,11 @@ def findings(known: Evidence, law: ReviewTerms) -> tuple[Finding, ...]:
         Sign.DISPUTE: _against(known.disputes > 0),
         Sign.MISUSE: _against(known.restrictions > 0),
         Sign.COMPETITOR: _against(known.competitor),
+        Sign.VAT: _against(known.vat_changed),
     }
+    holding = law.holds | LAW
     return tuple(
-        Finding(sign, verdict, verdict is Verdict.AGAINST and sign in law.holds) for sign, verdict in spoken.items()
+        Finding(sign, verdict, verdict is Verdict.AGAINST and sign in holding) for sign, verdict in spoken.items()
     )
 
 

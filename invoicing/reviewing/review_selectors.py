@@ -37,6 +37,7 @@ SIGNS: dict[str, str | Promise] = {
     Sign.DISPUTE: _("Running dispute"),
     Sign.MISUSE: _("Misuse of our services"),
     Sign.COMPETITOR: _("Competitor"),
+    Sign.VAT: _("VAT of the order"),
 }
 
 
@@ -111,6 +112,8 @@ def _known(sign: Sign, known: Evidence, review: OrderReview) -> str:
             return gettext("measures: %(count)s") % {"count": known.restrictions} if known.restrictions else "\u2013"
         case Sign.COMPETITOR:
             return gettext("Marked by staff") if known.competitor else "\u2013"
+        case Sign.VAT:
+            return gettext("What was paid does not cover the VAT due now") if known.vat_changed else "\u2013"
 
 
 def _country(code: str) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from invoicing.issuing import drafting, invoices, parties
 from invoicing.issuing.drafting import Content
 from invoicing.issuing.invoices import Billed
 from invoicing.journal import tell
-from invoicing.models import DraftInvoice, DraftLine, Invoice, ManualPayment
+from invoicing.models import DraftInvoice, DraftLine, Entry, Invoice, ManualPayment
 from invoicing.paying import collecting, settlement
 from invoicing.quoting import quote_rules
 from invoicing.quoting.quote_rules import Offered
@@ -140,8 +141,8 @@ def record_payment(
     actor: Actor,
 ) -> ManualPayment:
     """Book money that came by transfer or cheque, once per (means, reference): on an invoice, or into the funds. What
-    is beyond the amount due goes to the funds (INV-6). RuleViolation when the reference was recorded with other facts.
-    """
+    is beyond the amount due goes to the funds (INV-6); one that was taken back can be recorded anew. RuleViolation when
+    the reference was recorded with other facts."""
     if cents <= 0:
         raise RuleViolation(_("The amount must be more than nothing."), rule="INV-11", field="amount")
     if not reference.strip():
@@ -151,14 +152,16 @@ def record_payment(
     if invoice is not None and invoice.account_id != account.pk:
         raise RuleViolation(_("This invoice is another customer's."), rule="INV-11", field="invoice")
     held = settlement.lock_account(account.pk)
+    named: dict[str, Any] = {"means": means, "reference": reference.strip()[:80]}
+    named["attempt"] = _attempt(named)
     try:
         with transaction.atomic():
             made = ManualPayment.objects.create(
-                account=held, invoice=invoice, means=means, reference=reference.strip()[:80], cents=cents,
-                received_on=received_on, recorded_at=now, recorded_by_id=actor.user_id or 0,
+                account=held, invoice=invoice, cents=cents, received_on=received_on, recorded_at=now,
+                recorded_by_id=actor.user_id or 0, **named,
             )  # fmt: skip
     except IntegrityError:
-        before = ManualPayment.objects.get(means=means, reference=reference.strip()[:80])
+        before = ManualPayment.objects.get(**named)
         if (before.account_id, before.cents, before.invoice_id) == (held.pk, cents, invoice.pk if invoice else None):
             return before
         raise RuleViolation(
@@ -175,3 +178,18 @@ def record_payment(
     data = {"amount_cents": cents, "means": means, "invoice": invoice.number if invoice else "", "payment": made.pk}
     tell("manual_payment.recorded", made, now=now, actor=actor, rule="INV-11", data=data)
     return made
+
+
+TAKEN_BACK = "taken_back"
+"""The kind of the entry that mirrors a payment which was taken back; it is called after its key."""
+
+
+def is_taken_back(payment: ManualPayment) -> bool:
+    """Whether staff took it back."""
+    return Entry.objects.filter(kind=TAKEN_BACK, ref=str(payment.pk)).exists()
+
+
+def _attempt(named: dict[str, Any]) -> int:
+    """The place of a payment among those of its name: what was taken back leaves it free."""
+    last = ManualPayment.objects.filter(**named).order_by("-attempt").first()
+    return 0 if last is None else last.attempt + is_taken_back(last)

@@ -50,6 +50,28 @@ class ManualPaymentForm(forms.Form):
         chosen.queryset = open_invoices
 
 
+class TakeBackForm(forms.Form):
+    """Why a payment is taken back."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Such as a cheque that bounced, a wrong amount, or another customer's transfer."),
+    )  # fmt: skip
+
+
+class PaidBackForm(forms.Form):
+    """A transfer that our bank made to a customer."""
+
+    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=12, decimal_places=2, help_text=_("in EUR"))
+    paid_on = forms.DateField(label=_("Transferred on"), widget=DAY)
+    reference = forms.CharField(
+        label=_("Reference"), max_length=80,
+        help_text=_("As the transfer gives it: the bank's statement is matched by it."),
+    )  # fmt: skip
+    iban_last4 = forms.CharField(label=_("IBAN, last four characters"), min_length=4, max_length=4)
+    reason = forms.CharField(label=_("Reason"), max_length=200)
+
+
 class WriteOffForm(forms.Form):
     """Why a claim is given up."""
 

@@ -48,7 +48,8 @@ class DraftLine(models.Model):
 
 
 class ManualPayment(models.Model):
-    """Money that came outside the payment provider, as a person found it on the bank's statement or in the post."""
+    """Money that came outside the payment provider, as a person found it on the bank's statement or in the post. The
+    next `attempt` of a name is there when the one before was taken back."""
 
     class Means(models.TextChoices):
         TRANSFER = "transfer", _("Bank transfer")
@@ -58,6 +59,7 @@ class ManualPayment(models.Model):
     invoice = models.ForeignKey("invoicing.Invoice", models.PROTECT, null=True, related_name="manual_payments")
     means = models.CharField(max_length=10, choices=Means)
     reference = models.CharField(max_length=80)
+    attempt = models.PositiveSmallIntegerField(default=0)
     cents = models.BigIntegerField()
     received_on = models.DateField()
     recorded_at = models.DateTimeField()
@@ -69,11 +71,38 @@ class ManualPayment(models.Model):
         ordering = ("-id",)
         constraints = (
             models.CheckConstraint(condition=Q(cents__gt=0), name="manual_payment_positive"),
-            models.UniqueConstraint(fields=("means", "reference"), name="manual_payment_once"),
+            models.UniqueConstraint(fields=("means", "reference", "attempt"), name="manual_payment_once"),
         )
 
     def __str__(self) -> str:
         return f"{self.means} {self.reference}"
+
+
+class PaidBack(models.Model):
+    """Money that our bank sent back to a customer, as a person recorded it, and as the bank's statement shows it."""
+
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="paid_back")
+    cents = models.BigIntegerField()
+    paid_on = models.DateField()
+    reference = models.CharField(max_length=80, unique=True)
+    iban_last4 = models.CharField(max_length=4)
+    reason = models.CharField(max_length=200)
+    recorded_at = models.DateTimeField()
+    recorded_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
+    bank_ref = models.CharField(max_length=80, blank=True)
+    seen_on = models.DateField(null=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(condition=Q(cents__gt=0), name="paid_back_positive"),
+            models.UniqueConstraint(fields=("bank_ref",), condition=~Q(bank_ref=""), name="paid_back_seen_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 class WriteOff(models.Model):
@@ -108,3 +137,8 @@ class WriteOff(models.Model):
 
 
 triggers.append_only("invoicing_manualpayment")
+triggers.append_only(
+    "invoicing_paidback",
+    columns=("id", "account_id", "cents", "paid_on", "reference", "iban_last4", "reason", "recorded_at",
+             "recorded_by_id"),
+)  # fmt: skip

@@ -2,22 +2,33 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions, rules, selectors
+from invoicing.funding import funds
 from invoicing.issuing import downloads, printing
-from invoicing.models import DraftInvoice, Invoice, WriteOff
+from invoicing.models import BankReceipt, DraftInvoice, Invoice, ManualPayment, PaidBack, Payment, WriteOff
 from invoicing.quoting.quote_forms import refuse
-from invoicing.selling_by_hand import manual_sales, writing_off
-from invoicing.selling_by_hand.sales_forms import DraftLineForm, ManualPaymentForm, NewDraftForm, WriteOffForm
+from invoicing.selling_by_hand import giving_up, manual_sales, paying_back, taking_back, writing_off
+from invoicing.selling_by_hand.sales_forms import (
+    DraftLineForm,
+    ManualPaymentForm,
+    NewDraftForm,
+    PaidBackForm,
+    TakeBackForm,
+    WriteOffForm,
+)
 from panel.accounts.models import Account
 from panel.core import clock, web
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
 from panel.core.money import round_cents
+
+RECORDED = 10  # payments by hand that are shown
 
 
 def _customer(request: HttpRequest, reference: str) -> Account:
@@ -115,9 +126,11 @@ def draft_discard(request: HttpRequest, pk: int) -> HttpResponse:
 def payment_new(request: HttpRequest, account: str) -> HttpResponse:
     """Record a transfer or a cheque."""
     customer, actor, now = _customer(request, account), web.actor(request), clock.now()
+    given_up = WriteOff.objects.filter(account=customer, state=WriteOff.State.DONE)
     unpaid = selectors.invoices(actor, state="open").filter(account=customer)
+    payable = selectors.invoices(actor).filter(Q(pk__in=unpaid.values("pk")) | Q(write_offs__in=given_up)).distinct()
     form = ManualPaymentForm(
-        request.POST or None, open_invoices=unpaid,
+        request.POST or None, open_invoices=payable,
         initial={"received_on": paris_date(now), "invoice": request.GET.get("invoice", "")},
     )  # fmt: skip
     if request.method == "POST" and form.is_valid():
@@ -132,8 +145,54 @@ def payment_new(request: HttpRequest, account: str) -> HttpResponse:
         else:
             web.say(request, _("The payment is recorded."))
             return redirect("console:customer_detail", customer.reference)
-    context = {"customer": customer, "form": form, "unpaid": unpaid}
+    recorded = ManualPayment.objects.filter(account=customer)[:RECORDED]
+    context = {"customer": customer, "form": form, "unpaid": unpaid, "recorded": recorded}
     return render(request, "invoicing/staff_payment_new.html", context, status=422 if form.errors else 200)
+
+
+@web.page(actions.STAFF_SELL)
+def manual_payment(request: HttpRequest, pk: int) -> HttpResponse:
+    """A payment that was recorded by hand or matched; take it back, with a reason."""
+    actor, now = web.actor(request), clock.now()
+    rows = ManualPayment.objects.visible_to(actor).select_related("account", "invoice", "recorded_by")
+    payment = get_object_or_404(rows, pk=pk)
+    form = TakeBackForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            approval = taking_back.ask(payment, reason=form.cleaned_data["reason"], actor=actor, now=now)
+        except RuleViolation as refusal:
+            refuse(form, refusal)
+        else:
+            done = approval.state == approval.State.GRANTED
+            web.say(request, _("Taken back.") if done else _("Another person must agree before it is taken back."))
+            return redirect("invoicing_staff:manual_payment", pk)
+    context = {
+        "payment": payment, "form": form, "taken_back": manual_sales.is_taken_back(payment),
+        "asked": taking_back.asked(payment), "large": taking_back.needed(payment, now) > 1,
+        "threshold": giving_up.threshold(payment.account, now), "entries": taking_back.entries(payment),
+        "receipt": BankReceipt.objects.filter(payment=payment).first(),
+        "may_ledger": actions.STAFF_LEDGER.permits(actor),
+    }  # fmt: skip
+    return render(request, "invoicing/staff_manual_payment.html", context, status=422 if form.errors else 200)
+
+
+@web.page(actions.STAFF_GIVE_BACK)
+def paid_back(request: HttpRequest, account: str) -> HttpResponse:
+    """Record what the bank sent back to a customer; what was sent before, and whether the bank's files showed it."""
+    customer, actor, now = _customer(request, account), web.actor(request), clock.now()
+    form = PaidBackForm(request.POST or None, initial={"paid_on": paris_date(now)})
+    if request.method == "POST" and form.is_valid():
+        given = dict(form.cleaned_data)
+        try:
+            paying_back.record(customer, round_cents(given.pop("amount")), **given, now=now, actor=actor)
+        except RuleViolation as refusal:
+            refuse(form, refusal)
+        else:
+            web.say(request, _("The transfer is recorded."))
+            return redirect("invoicing_staff:paid_back", account)
+    rows = PaidBack.objects.filter(account=customer).select_related("recorded_by")
+    context = {"customer": customer, "form": form, "rows": rows, "most": funds.balance(customer)}
+    return render(request, "invoicing/staff_paid_back.html", context, status=422 if form.errors else 200)
 
 
 @web.page(actions.STAFF_SELL)
@@ -158,3 +217,26 @@ def invoice_write_off(request: HttpRequest, number: str) -> HttpResponse:
         "rows": WriteOff.objects.filter(invoice=invoice).select_related("asked_by"),
     }  # fmt: skip
     return render(request, "invoicing/staff_write_off.html", context, status=422 if form.errors else 200)
+
+
+@web.page(actions.STAFF_SELL)
+def payment_write_off(request: HttpRequest, reference: str) -> HttpResponse:
+    """Give up funds that were spent before a bank took them back, with a reason."""
+    actor, now = web.actor(request), clock.now()
+    payment: Payment = get_object_or_404(selectors.payments(actor), reference=reference)
+    form = WriteOffForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            approval = giving_up.ask(payment, reason=form.cleaned_data["reason"], actor=actor, now=now)
+        except RuleViolation as refusal:
+            refuse(form, refusal)
+        else:
+            done = approval.state == approval.State.GRANTED
+            web.say(request, _("Written off.") if done else _("Another person must agree before it is written off."))
+            return redirect("invoicing_staff:payment_detail", reference)
+    dispute, most = giving_up.owed_of(payment), giving_up.threshold(payment.account, now)
+    context = {
+        "payment": payment, "form": form, "owed": dispute.left if dispute else 0, "threshold": most,
+        "large": dispute is not None and dispute.left > most,
+    }  # fmt: skip
+    return render(request, "invoicing/staff_payment_write_off.html", context, status=422 if form.errors else 200)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from invoicing.accounting import ledger
 from invoicing.journal import tell
 from invoicing.models import Invoice, WriteOff
-from invoicing.paying import settlement
+from invoicing.paying import payment_rules, settlement
 from panel import terms
 from panel.accounts import approvals
 from panel.core import events
@@ -34,7 +34,8 @@ def threshold(invoice: Invoice) -> Cents:
 def write_off(invoice: Invoice, *, reason: str, now: datetime, actor: Actor) -> WriteOff:
     """Give up what is due of an invoice. Beyond the terms' amount it waits for another person's word.
 
-    RuleViolation without a reason, when nothing is due, or when it has been asked for already.
+    RuleViolation without a reason, when nothing is due, while a payment or debit of it is under way, or when it has
+    been asked for already.
     """
     if not reason.strip():
         raise RuleViolation(_("Please say why this is written off."), rule="INV-11", field="reason")
@@ -42,6 +43,11 @@ def write_off(invoice: Invoice, *, reason: str, now: datetime, actor: Actor) -> 
     held = Invoice.objects.select_for_update().get(pk=invoice.pk)
     if not held.due_cents:
         raise RuleViolation(_("Nothing is due on this invoice."), rule="INV-11")
+    if _under_way(held):
+        raise RuleViolation(
+            _("A payment or direct debit of this invoice is under way: it may still be paid. Write it off when that "
+              "has ended."), rule="INV-11",
+        )  # fmt: skip
     large = held.due_cents > threshold(held)
     try:
         with transaction.atomic():
@@ -66,12 +72,16 @@ def write_off(invoice: Invoice, *, reason: str, now: datetime, actor: Actor) -> 
     return row
 
 
+def _under_way(invoice: Invoice) -> bool:
+    return invoice.payments.filter(state__in=payment_rules.LIVE).exists()
+
+
 def _carry_out(row: WriteOff, *, now: datetime, actor: Actor) -> None:
     """Book what is still due of what was asked; the invoice is settled by it."""
     invoice = Invoice.objects.select_for_update().get(pk=row.invoice_id)
-    cents = min(row.cents, invoice.due_cents)
+    cents = 0 if _under_way(invoice) else min(row.cents, invoice.due_cents)
     row.state, row.ended_at, row.cents = WriteOff.State.DONE, now, cents or row.cents
-    if not cents:  # it was paid meanwhile
+    if not cents:  # it was paid meanwhile, or is about to be
         row.state = WriteOff.State.REFUSED
     row.save(update_fields=["state", "ended_at", "cents"])
     if cents:

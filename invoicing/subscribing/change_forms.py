@@ -4,48 +4,48 @@ import secrets
 from typing import Any
 
 from django import forms
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.forms import OPTION
-from invoicing.models import Interval, Option, Package
+from invoicing.models import Interval
+from invoicing.selectors import Offer
 from invoicing.subscribing.changes import Wish
 from invoicing.subscribing.leaving import Wishes
 from panel.core.errors import RuleViolation
 
 
 class ChangeForm(forms.Form):
-    """What a running subscription shall be: package, interval, how many of each option (SUB-12)."""
+    """What a running subscription shall be: package, interval, how many of each option (SUB-12). `offers` are the
+    packages it can become, with the one it is; an interval by which none of them is sold is not offered."""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
-    def __init__(self, *args: Any, packages: list[Package], options: list[Option], wish: Wish, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, offers: list[Offer], extras: list[Offer], wish: Wish, interval: str, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.options = options
+        self.offers, self.extras, self.before = offers, extras, wish
         self.fields["package"] = forms.ChoiceField(
-            label=_("Package"), choices=[(one.code, one.code) for one in packages], initial=wish.package
+            label=_("Package"), choices=[(one.item.code, one.item.code) for one in offers], initial=wish.package
         )
+        sold = {interval, wish.interval}.union(*(one.by_interval for one in offers))
         self.fields["interval"] = forms.ChoiceField(
-            label=_("Invoiced"), choices=Interval.choices, initial=wish.interval
+            label=_("Invoiced"), choices=[pair for pair in Interval.choices if pair[0] in sold], initial=wish.interval
         )
-        for option in options:
-            held = wish.options.get(option.code, 0)
-            self.fields[OPTION + option.code] = forms.IntegerField(
-                min_value=0, max_value=max(option.maximum, held), initial=held, required=False,
-                label=option.named(get_language() or "en"),
+        for extra in extras:
+            held, most = wish.options.get(extra.item.code, 0), getattr(extra.item, "maximum", 0)
+            self.fields[OPTION + extra.item.code] = forms.IntegerField(
+                min_value=0, max_value=max(most, held), initial=held, required=False, label=extra.name,
                 widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
             )  # fmt: skip
         self.fields["key"].initial = secrets.token_urlsafe(18)
-        self.before = wish
 
     def wish(self) -> Wish:
         """What is typed; what is typed wrongly stays as it was."""
         given = getattr(self, "cleaned_data", {}) if self.is_bound else {}
         quantities = {
-            option.code: (given.get(OPTION + option.code) or 0)
-            if OPTION + option.code in given
-            else self.before.options.get(option.code, 0)
-            for option in self.options
+            code: (given.get(OPTION + code) or 0) if OPTION + code in given else self.before.options.get(code, 0)
+            for code in (extra.item.code for extra in self.extras)
         }
         return Wish(given.get("package", self.before.package), given.get("interval", self.before.interval), quantities)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language
@@ -23,28 +24,30 @@ def _subscription(request: HttpRequest, reference: str) -> Subscription:
 
 
 def _form(request: HttpRequest, row: Subscription, asked: Any) -> ChangeForm:
-    held = composing.held_by(row).quantities()
-    on_sale = list(catalogue.options_of(row.package))
-    kept = Option.objects.filter(code__in=held).exclude(pk__in=[one.pk for one in on_sale])
-    packages, wish = changes.packages_for(row), changes.wished(row)
-    if (named := request.GET.get("package", "")) in {one.code for one in packages}:
+    """What is not sold by the present interval cannot be had until the renewal, so it is not offered."""
+    now, held = clock.now(), composing.held_by(row).quantities()
+    kept = Q(code__in=held) | Q(pk__in=catalogue.options_of(row.package))
+    offers = [selectors.offer(one, now, row.account) for one in changes.packages_for(row)]
+    extras = [selectors.offer(one, now, row.account) for one in Option.objects.filter(kept)]
+    offers = [one for one in offers if one.item == row.package or row.interval in one.by_interval]
+    extras = [one for one in extras if one.item.code in held or row.interval in one.by_interval]
+    wish = changes.wished(row)
+    if (named := request.GET.get("package", "")) in {one.item.code for one in offers}:
         wish = replace(wish, package=named)  # led here by an offer (SUB-9)
-    return ChangeForm(asked, packages=packages, options=[*on_sale, *kept], wish=wish)
+    return ChangeForm(asked, offers=offers, extras=extras, wish=wish, interval=row.interval)
 
 
 def _context(row: Subscription, form: ChangeForm) -> dict[str, Any]:
-    now = clock.now()
     if form.is_bound:
         form.is_valid()
     try:
-        found = changes.preview(row, form.wish(), now=now, language=get_language() or "")
+        found = changes.preview(row, form.wish(), now=clock.now(), language=get_language() or "")
     except RuleViolation as refusal:
         form.refused(refusal)
         found = None
     return {
         "row": row, "form": form, "found": found, "name": selectors.described([row])[0]["name"],
-        "packages": [selectors.offer(one, now, row.account) for one in changes.packages_for(row)],
-        "options": [(form[f"option-{one.code}"], selectors.offer(one, now, row.account)) for one in form.options],
+        "options": [(form[f"option-{one.item.code}"], one) for one in form.extras],
         "chosen": form.wish(), "refusal": actions.CHANGE_SUBSCRIPTION.refusal(None, row),  # type: ignore[arg-type]
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from invoicing.documents import texts
 from invoicing.journal import tell
 from invoicing.models import Invoice, InvoiceState, RenewalRefusal, Subscription, SubscriptionState
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, leaving, subscriptions
+from invoicing.subscribing import changes, kinds, leaving, subscriptions
 from invoicing.subscribing.leaving import Wishes
 from panel import terms
 from panel.accounts.models import Account
@@ -73,8 +73,15 @@ def fees(row: Subscription) -> Fees | None:
     return Fees(leaving.code_fee(row, asked), asked.migration)
 
 
+def _check_unguarded(held: Subscription) -> None:
+    if held.state != SubscriptionState.TERMINATED and (guard := kinds.refusal_to_end(held)):
+        raise RuleViolation(guard, rule=RULE)
+
+
+@transaction.atomic
 def end_now(row: Subscription, wishes: Wishes, *, actor: Actor, now: datetime) -> Subscription:
-    """SUB-6: at once; what that costs is invoiced in the same transaction."""
+    """SUB-6: at once; what that costs is invoiced in the same transaction. RuleViolation where its client guards it."""
+    _check_unguarded(subscriptions.hold(row))
     return subscriptions.terminate(row, because="", rule=RULE, now=now, actor=actor, wishes=wishes)
 
 
@@ -86,6 +93,7 @@ def end_at_term(row: Subscription, wishes: Wishes, *, actor: Actor, now: datetim
     held = subscriptions.hold(row)
     if held.state == SubscriptionState.TERMINATED:
         raise RuleViolation(_("This subscription has ended."), rule=RULE)
+    _check_unguarded(held)
     held.ends_on, held.end_wishes = leaving.term(held, now=now), wishes.as_dict()
     changes.drop_planned(held, held.ends_on, actor=actor, now=now)
     held.save(update_fields=["ends_on", "end_wishes"])

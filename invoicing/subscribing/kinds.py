@@ -57,7 +57,8 @@ class ReadDay:
 class Question:
     """Something the order page must ask for this kind: the answer comes back under `name` in `validate`'s options.
 
-    `widget`: text, textarea, choice (one of `choices`) or several (any of them); choices are (value, label).
+    `widget`: text, textarea, choice (one of `choices`) or several (any of them); choices are (value, label). `longest`:
+    characters of a text.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Question:
     initial: str = ""
     help: str = ""
     required: bool = True
+    longest: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,22 @@ class Sized(Protocol):
     """What a kind may say besides: which numbers its packages must give (`Package.spec`, such as `vcpu`)."""
 
     package_numbers: tuple[str, ...]
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """What a kind may offer besides: a service that its client keeps from being ended by mistake."""
+
+    def refusal_to_end(self, subscription: "Subscription") -> str:
+        """Why its client cannot end the service now, as a sentence in the reader's language; empty when they can. The
+        provider's own terminations do not ask."""
+        ...
+
+
+def refusal_to_end(subscription: "Subscription") -> str:
+    """As `Guarded` says; empty where the kind guards nothing."""
+    kind = get(subscription.service_kind)
+    return kind.refusal_to_end(subscription) if isinstance(kind, Guarded) else ""
 
 
 _kinds: dict[str, ServiceKind] = {}

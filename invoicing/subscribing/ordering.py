@@ -40,7 +40,7 @@ from invoicing.offering.pricing import Priced
 from invoicing.paying import payment_rules, settlement
 from invoicing.reviewing import holding
 from invoicing.rules import Quotation
-from invoicing.subscribing import kinds, trials
+from invoicing.subscribing import kinds, retaxing, trials
 from invoicing.subscribing.period_rules import Period, period_number
 from invoicing.taxing import vat_checks
 from panel import terms
@@ -102,7 +102,7 @@ def place(
     code = promotions.lock(account, promotion) if promotion else None
     if (before := Order.objects.filter(account=account, key=key).first()) is not None:
         return before
-    package = catalogue.pack(package_code) if interval == ONCE else catalogue.package(package_code)
+    package = catalogue.sold(package_code, interval)
     quantities = _quantities(options)
     wanted = {**options, "options": quantities}
     priced = pricing.price(
@@ -246,15 +246,16 @@ def paid(order: Order, payment: Payment, *, now: datetime) -> Subscription | Pac
         return None
     if payment.amount_cents != held.total_cents:
         raise ValueError(f"{payment.reference} brought {payment.amount_cents}, not {held.total_cents}")
-    if holding.on_payment(held, payment, now=now):
+    taxed = retaxing.renew(held, now=now, within=payment.amount_cents)
+    if holding.on_payment(held, payment, taxed=taxed, now=now):
         return None
     return go_on(held, payment, entry, actor=SYSTEM, now=now)
 
 
 def go_on(order: Order, payment: Payment, entry: Entry, *, actor: Actor, now: datetime) -> Subscription | Pack:
     """The (locked) order comes to life with the money that `entry` booked: at once, or when a person has accepted it
-    (SUB-4)."""
-    known = Paid(payment.amount_cents, settlement.CARD, payment.reference, paris_date(payment.ended_at or now))
+    (SUB-4). What a lower VAT leaves over goes to the customer's funds."""
+    known = Paid(order.total_cents, settlement.CARD, payment.reference, paris_date(payment.ended_at or now))
     made, invoice = _come_alive(order, known, now=now)
     settlement.pay(invoice.pk, payment.amount_cents, means=settlement.CARD, entry=entry, now=now)
     _started(order, made, invoice, actor=actor, now=now)

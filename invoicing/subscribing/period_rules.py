@@ -1,12 +1,12 @@
 """Periods and parts of a price, by Paris calendar days. Pure. (SUB-5, SUB-12, SRV-4)"""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from panel.core.calendars import add_months
 from panel.core.money import Cents, euros, round_cents
+from panel.core.remembering import remembered
 
 MONTH, YEAR = "month", "year"
 MONTHS = {MONTH: 1, YEAR: 12}
@@ -34,6 +34,7 @@ def period_number(anchor: date, interval: str, number: int) -> Period:
     return Period(add_months(anchor, number * months), add_months(anchor, (number + 1) * months))
 
 
+@remembered
 def period_of(anchor: date, interval: str, day: date) -> Period:
     """The period that contains `day`; ValueError before the anchor."""
     if day < anchor:
@@ -44,6 +45,7 @@ def period_of(anchor: date, interval: str, day: date) -> Period:
     return period if day in period else period_number(anchor, interval, number - 1)
 
 
+@remembered
 def following(anchor: date, interval: str, period: Period) -> Period:
     """The period that starts where `period` ends, on the anchor's day of the month; `interval` may be another one than
     before. ValueError when `period` does not end on such a day."""
@@ -53,13 +55,15 @@ def following(anchor: date, interval: str, period: Period) -> Period:
     return Period(period.end, add_months(anchor, months + MONTHS[interval]))
 
 
-def ended_months(anchor: date, since: date, today: date) -> Iterator[Period]:
+@remembered
+def ended_months(anchor: date, since: date, today: date) -> tuple[Period, ...]:
     """Traffic months (SRV-4: from the anchor day, annual subscriptions too) that start at or after `since` and have
     ended by the start of `today`."""
-    month = period_of(anchor, MONTH, since)
+    found, month = [], period_of(anchor, MONTH, since)
     while month.end <= today:
-        yield month
+        found.append(month)
         month = following(anchor, MONTH, month)
+    return tuple(found)
 
 
 def part(price: Cents, whole: Period, start: date, end: date) -> Cents:

@@ -1,4 +1,4 @@
-"""Rates of the member states, as data beside this file (INV-10)."""
+"""Rates of the member states and of French overseas departments, as data beside this file (INV-10)."""
 
 import tomllib
 from datetime import date
@@ -12,7 +12,8 @@ from invoicing.taxing.tax_rules import OssRate
 @cache
 def oss_rates() -> tuple[OssRate, ...]:
     """Every standard rate on file, each from its day on."""
-    table = tomllib.loads((Path(__file__).parent / "eu_vat.toml").read_text(encoding="utf-8"))["standard"]
+    tables = tomllib.loads((Path(__file__).parent / "eu_vat.toml").read_text(encoding="utf-8"))
+    table = tables["standard"] | tables["overseas"]
     return tuple(
         OssRate(country, Decimal(rate), date.fromisoformat(since))
         for country, steps in table.items()

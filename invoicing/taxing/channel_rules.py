@@ -1,6 +1,6 @@
 """By which channel a document leaves, decided once, when it is issued (INV-10; note BAR, BR-FR-20). Pure."""
 
-from invoicing.taxing.tax_rules import LIKE_FRANCE, REVERSE_CHARGE
+from invoicing.taxing.tax_rules import AT_HOME, REVERSE_CHARGE
 from panel.core.money import Cents
 
 B2B, B2BINT, B2C, B2CINT, OUTOFSCOPE = "B2B", "B2BINT", "B2C", "B2CINT", "OUTOFSCOPE"
@@ -18,7 +18,7 @@ def channel(*, country: str, is_business: bool, siren: str, code: str, net: Cent
     """
     if net == 0:
         return OUTOFSCOPE
-    if country.upper() in LIKE_FRANCE:
+    if country.upper() in AT_HOME:
         return B2B if is_business and siren else B2C
     taxed_as_business = is_business and code != "S"
     return B2BINT if taxed_as_business or code == REVERSE_CHARGE else B2CINT

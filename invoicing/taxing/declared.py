@@ -3,20 +3,21 @@
 The VAT of a document's rate group is the one that was booked, so that every declaration adds up to the VAT accounts.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
 
 from invoicing.accounting import ledger
 from invoicing.models import Entry, Invoice, InvoiceKind, Posting, Settlement
+from invoicing.paying import value_dates
 from invoicing.paying.settlement import NO_MONEY
 from invoicing.taxing import channel_rules, report_rules
 from invoicing.taxing.report_rules import Collected, Sold
-from panel.core.calendars import paris_date, start_of_paris_day
+from panel.core.calendars import start_of_paris_day
 from panel.core.money import CENT, Cents
 
 HOME = "FR"
@@ -75,60 +76,88 @@ def sold(start: date, end: date, *, channels: Iterable[str] | None = None) -> li
     ]  # fmt: skip
 
 
-def collected(start: date, end: date) -> list[Collected]:
+def collected(
+    start: date, end: date, *, known_since: datetime | None = None, known_to: datetime | None = None
+) -> list[Collected]:
     """Money that came in for reported documents in the days, by French VAT rate, and what credit notes gave back.
+
+    The day is the bank's. Only what we heard of before `known_to` is in it; what we heard of from `known_since` on, of
+    days before `start`, comes with its own day: their report had been made.
 
     Reverse charge and other countries' VAT are no matter of this report; domestic e-invoices tell the platform
     themselves (status 212).
     """
     reported = channel_rules.of_way(channel_rules.E_REPORTING)
-    since, until = start_of_paris_day(start), start_of_paris_day(end)
-    came_in = Settlement.objects.filter(at__gte=since, at__lt=until, invoice__channel__in=reported)
-    rows = list(came_in.exclude(means__in=NO_MONEY).select_related("invoice").order_by("at", "pk"))
-    groups = groups_of({row.invoice.number for row in rows})
-    paid_before = _paid_before(rows)
-    found = []
-    for row in rows:
-        parts = _at_home(groups[row.invoice.number], paid_before[row.invoice_id], row.cents)
-        paid_before[row.invoice_id] += row.cents
-        if parts:
-            found.append(Collected(row.invoice.number, paris_date(row.at), row.invoice.channel, parts))
+    since = start_of_paris_day(start)
+    heard = Settlement.objects.filter(at__gte=min(since, known_since or since), invoice__channel__in=reported)
+    if known_to is not None:
+        heard = heard.filter(at__lt=known_to)
+    money = heard.exclude(means__in=NO_MONEY).select_related("invoice", "entry").order_by("at", "pk")
+    days = value_dates.of(rows := list(money))
+    rows = [
+        row for row in rows
+        if start <= days[row.pk] < end or (days[row.pk] < start and known_since is not None and row.at >= known_since)
+    ]  # fmt: skip
+    groups, before = groups_of({row.invoice.number for row in rows}), _paid_before(rows)
+    found = [
+        Collected(row.invoice.number, days[row.pk], row.invoice.channel, parts)
+        for row in rows if (parts := _at_home(groups[row.invoice.number], before[row.pk], row.cents))
+    ]  # fmt: skip
     return found + _given_back(start, end, reported)
 
 
 def paid_by_rate(invoice: Invoice) -> dict[str, Cents]:
-    """The money that came in for a document, VAT included, by rate; what was credited or given up is not in it."""
+    """The money that stayed for a document, VAT included, by rate: what came in, less what its credit notes moved to
+    the customer's funds. What was credited before it was paid, or given up, never came."""
     cents = invoice.settlements.exclude(means__in=NO_MONEY).aggregate(sum=Sum("cents"))["sum"] or 0
-    weights = [(group.rate, abs(group.net + group.vat)) for group in groups_of([invoice.number])[invoice.number]]
-    return {str(rate): part for rate, part in report_rules.by_rate(weights, 0, cents).items()}
+    back = {number: cents for number, (_day, cents) in moved_to_funds(invoice.credit_notes.all()).items()}
+    groups = groups_of([invoice.number, *back])
+    left = Counter({str(rate): part for rate, part in _parts(groups[invoice.number], 0, cents).items()})
+    for number, given in back.items():
+        left.subtract({str(rate): part for rate, part in _parts(groups[number], 0, given).items()})
+    return {rate: part for rate, part in left.items() if part}
 
 
 def _paid_before(rows: list[Settlement]) -> dict[int, Cents]:
-    """What had come in for each invoice before the first of these rows."""
-    if not rows:
-        return defaultdict(int)
-    earlier = Settlement.objects.filter(
-        invoice__in={row.invoice_id for row in rows}, pk__lt=min(row.pk for row in rows)
-    )
-    sums = earlier.exclude(means__in=NO_MONEY).order_by().values_list("invoice_id").annotate(sum=Sum("cents"))
-    return defaultdict(int, sums)
+    """What had come in for its invoice before each of these rows, in the order they were written down: however they
+    fall into periods, their parts add up."""
+    sums: dict[int, Cents] = defaultdict(int)
+    before: dict[int, Cents] = {}
+    money = Settlement.objects.filter(invoice__in={row.invoice_id for row in rows}).exclude(means__in=NO_MONEY)
+    for pk, invoice, cents in money.order_by("pk").values_list("pk", "invoice_id", "cents"):
+        before[pk] = sums[invoice]
+        sums[invoice] += cents
+    return before
+
+
+def _parts(groups: list[Group], before: Cents, cents: Cents) -> dict[Decimal, Cents]:
+    weights = [(group.rate, abs(group.net + group.vat)) for group in groups]
+    return report_rules.by_rate(weights, before, cents)
 
 
 def _at_home(groups: list[Group], before: Cents, cents: Cents) -> dict[Decimal, Cents]:
-    weights = [(group.rate, abs(group.net + group.vat)) for group in groups]
     taxed = {group.rate for group in groups if group.country == HOME and group.code == "S"}
-    return {rate: part for rate, part in report_rules.by_rate(weights, before, cents).items() if rate in taxed}
+    return {rate: part for rate, part in _parts(groups, before, cents).items() if rate in taxed}
+
+
+def moved_to_funds(
+    notes: Iterable[Invoice] | None = None, *, days: tuple[date, date] | None = None
+) -> dict[str, tuple[date, Cents]]:
+    """What credit notes over what had been paid moved to the customers' funds: (day, cents) by the note's number; of
+    `notes`, or of all that were booked from the first of the `days` to before the second (Paris)."""
+    prefix = f"{InvoiceKind.CREDIT_NOTE}:"
+    entries = Entry.objects.filter(kind="to_funds", postings__ledger_account__code=ledger.CUSTOMERS)
+    if notes is not None:
+        entries = entries.filter(ref__in=[prefix + note.number for note in notes])
+    if days is not None:
+        entries = entries.filter(ref__startswith=prefix, booked_on__gte=days[0], booked_on__lt=days[1])
+    rows = entries.values_list("ref", "booked_on", "postings__cents")
+    return {ref.removeprefix(prefix): (day, cents) for ref, day, cents in rows}
 
 
 def _given_back(start: date, end: date, channels: Iterable[str]) -> list[Collected]:
     """Credit notes over what had been paid: their money left the sale and went to the customer's funds."""
-    prefix = f"{InvoiceKind.CREDIT_NOTE}:"
-    entries = Entry.objects.filter(
-        kind="to_funds", ref__startswith=prefix, booked_on__gte=start, booked_on__lt=end,
-        postings__ledger_account__code=ledger.CUSTOMERS,
-    )  # fmt: skip
-    moved = {ref.removeprefix(prefix): (day, cents)
-             for ref, day, cents in entries.values_list("ref", "booked_on", "postings__cents")}  # fmt: skip
+    moved = moved_to_funds(days=(start, end))
     groups, found = groups_of(moved), []
     for note in Invoice.objects.filter(number__in=moved, channel__in=tuple(channels)).order_by("pk"):
         day, cents = moved[note.number]

@@ -37,7 +37,7 @@ def sweep(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
 @transaction.atomic
 def make(kind: str, span: Span, *, now: datetime) -> EReport:
     """The report of a period that is over; a repeat returns the one that exists."""
-    documents, content = _sales(span) if kind == ReportKind.SALES else _collections(span)
+    documents, content = _sales(span) if kind == ReportKind.SALES else _collections(span, now=now)
     report = EReport(kind=kind, start=span.start, end=span.end, documents=documents, content=content, created_at=now)
     try:
         with transaction.atomic():
@@ -56,6 +56,12 @@ def _sales(span: Span) -> tuple[list[str], dict[str, object]]:
     return numbers, report_rules.sales(declared.sold(span.start, span.end, channels=channels))
 
 
-def _collections(span: Span) -> tuple[list[str], dict[str, object]]:
-    rows = declared.collected(span.start, span.end)
+def _collections(span: Span, *, now: datetime) -> tuple[list[str], dict[str, object]]:
+    """What the bank booked in the period; and before it, where we heard of it too late for the report before. An hour
+    before a report is made counts for the next: what was being written then may not be seen."""
+    told = EReport.objects.filter(kind=ReportKind.COLLECTIONS, start__lt=span.start)
+    last = told.order_by("-created_at").values_list("created_at", flat=True).first()
+    rows = declared.collected(
+        span.start, span.end, known_since=last and last - SETTLED_AFTER, known_to=now - SETTLED_AFTER
+    )
     return list(dict.fromkeys(row.number for row in rows)), report_rules.collections(rows)

@@ -22,6 +22,10 @@ EU = frozenset(
      "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK")
 )  # fmt: skip
 LIKE_FRANCE = frozenset({"FR", "MC"})  # Monaco is French territory for VAT
+OVERSEAS = frozenset({"GP", "MQ", "RE"})  # French VAT at rates of their own (CGI art. 296)
+NOT_APPLIED = frozenset({"GF", "YT"})  # French VAT is provisionally not applied (CGI art. 294, 1)
+AT_HOME = LIKE_FRANCE | OVERSEAS
+"""Where French VAT is due whoever buys, so where a business is reached by domestic e-invoices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class VatFacts:
 
 @dataclass(frozen=True, slots=True)
 class OssRate:
-    """A member state's standard rate in percent, from a day on."""
+    """The standard rate in percent of a member state, or of a part of France with its own, from a day on."""
 
     country: str
     rate: Decimal
@@ -45,7 +49,8 @@ class OssRate:
 
 @dataclass(frozen=True, slots=True)
 class SellerVat:
-    """The seller's own position: home rate in percent, and whether consumers abroad are taxed through the OSS."""
+    """The seller's own position: home rate in percent, and whether consumers abroad are taxed through the OSS, by the
+    rates on file: those of parts of France among them."""
 
     home_rate: Decimal
     uses_oss: bool
@@ -97,15 +102,16 @@ STANDARD_ITEM = ItemVat()
 
 def of_item(general: VatTreatment, item: ItemVat) -> VatTreatment:
     """The VAT of one thing sold to a customer who is treated as `general` (INV-10). A reduced rate is the seller's
-    country's alone: where the tax is due elsewhere, the customer's standard rate holds. Where no VAT is at all, none
-    is exempt."""
+    country's alone: where the tax is due elsewhere, or overseas, the customer's standard rate holds. Where no VAT is at
+    all, none is exempt."""
     if general.code == NOT_SUBJECT or item.category == ELECTRONIC:
         return general
     if item.category == OUTSIDE:
         return VatTreatment(NOT_SUBJECT, Decimal(0), general.country, NO_SUPPLY)
     if item.category == EXEMPTED:
         return VatTreatment(EXEMPT, Decimal(0), general.country, item.reason)
-    at_home = general.code == STANDARD and general.country in LIKE_FRANCE
+    taxed_here = general.code == STANDARD and general.country in LIKE_FRANCE
+    at_home = taxed_here and general.reason != FRANCE_OVERSEAS
     return VatTreatment(STANDARD, item.rate, general.country, general.reason) if at_home else general
 
 
@@ -125,14 +131,20 @@ class UnknownRate(LookupError):
 
 
 BELOW_THRESHOLD = "below_threshold"
-REASONS = ("france", "reverse_charge", "oss", BELOW_THRESHOLD, "outside_eu")
+FRANCE_OVERSEAS, VAT_NOT_APPLIED = "france_overseas", "not_applied"
+REASONS = ("france", FRANCE_OVERSEAS, VAT_NOT_APPLIED, "reverse_charge", "oss", BELOW_THRESHOLD, "outside_eu")
 
 
 def treatment(facts: VatFacts, seller: SellerVat, day: date) -> VatTreatment:
-    """The one VAT treatment of a sale on `day` (INV-10). UnknownRate when the rate of an OSS country is not on file."""
+    """The one VAT treatment of a sale on `day` (INV-10). UnknownRate when the rate of an OSS country, or of a part of
+    France with its own, is not on file."""
     country = facts.country.upper()
     if country in LIKE_FRANCE:
         return VatTreatment(STANDARD, seller.home_rate, "FR", "france")
+    if country in OVERSEAS:
+        return VatTreatment(STANDARD, oss_rate(country, seller.oss_rates, day), "FR", FRANCE_OVERSEAS)
+    if country in NOT_APPLIED:
+        return VatTreatment(NOT_SUBJECT, Decimal(0), country, VAT_NOT_APPLIED)
     if country not in EU:
         return VatTreatment(NOT_SUBJECT, Decimal(0), country, "outside_eu")
     if facts.is_business and facts.vat_number and facts.number_valid:

@@ -1,6 +1,7 @@
 """Documents and e-reports leave through the accredited platform, each once, and what becomes of them is followed."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,13 +11,15 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing import platforms
 from invoicing.journal import tell
-from invoicing.models import EReport, Invoice, Transmission, TransmissionStatus
+from invoicing.models import Dispute, EReport, Invoice, Settlement, Transmission, TransmissionStatus
+from invoicing.paying import value_dates
+from invoicing.paying.settlement import NO_MONEY
 from invoicing.platforms import Flow, Status
 from invoicing.taxing import channel_rules, declared, platform_rules, turned_down
 from panel.core import bulk, due, events, files, operations
 from panel.core.actors import SYSTEM
 from panel.core.errors import NotYet, ProviderError
-from panel.core.models import Event, Operation
+from panel.core.models import Event, Operation, subject_of
 from panel.core.states import move
 
 SEND, FOLLOW, COLLECTED = "invoicing.transmit", "invoicing.follow_platform", "invoicing.tell_collected"
@@ -31,9 +34,10 @@ def begin(invoice: Invoice, *, now: datetime) -> None:
 def begin_all(issued: Sequence[Invoice], *, now: datetime) -> None:
     """`begin` for many documents of one transaction."""
     rows = [
-        Transmission(invoice_id=invoice.pk, account_id=invoice.account_id, created_at=now)
+        bulk.new(Transmission, invoice_id=invoice.pk, account_id=invoice.account_id, created_at=now)
         for invoice in issued if channel_rules.way(invoice.channel) == channel_rules.E_INVOICING
     ]  # fmt: skip
+    bulk.number(rows)
     bulk.insert(rows)
     if rows and platforms.get() is not None:
         operations.enqueue_all([_owed(row, now=now) for row in rows])
@@ -126,15 +130,54 @@ def _go(row: Transmission | EReport, state: str, reason: str, *, now: datetime) 
 
 
 @events.subscriber("invoicing.invoice.paid", "platform.collected")
+@events.subscriber("invoicing.invoice.part_paid", "platform.part_collected")
+@events.subscriber("invoicing.invoice.recovered", "platform.recovered")
 def paid(event: Event, *, now: datetime) -> None:
-    """VAT on services falls due when they are paid: the platform is told of a paid e-invoice (status 212), once for
-    each time that its money came. What a won dispute brought back had been told: it is paid since then."""
+    """VAT on services falls due with the money: the platform is told of each part of an e-invoice that is paid (status
+    212) with the bank's day, also of what was written off and came in after all. What a won dispute brought back had
+    been told already."""
     row = Transmission.objects.filter(invoice__number=event.data["invoice"]).select_related("invoice").first()
-    if row is not None and platforms.get() is not None:
-        at = (row.invoice.paid_at or event.at).isoformat()
+    money = Settlement.objects.exclude(means__in=NO_MONEY).select_related("entry")
+    last = money.filter(invoice=row.invoice_id).order_by("-pk").first() if row is not None else None
+    if row is not None and last is not None:
+        _tell_collected(row, value_dates.instant(last), event, now=now, came_in=True)
+
+
+@events.subscriber("invoicing.invoice.credit_noted", "platform.given_back")
+@events.subscriber("invoicing.manual_payment.taken_back", "platform.not_paid")
+def given_back(event: Event, *, now: datetime) -> None:
+    """What a credit note took off a paid e-invoice is told with a minus: it pays the next one, or goes back. So is a
+    payment by hand that staff took back."""
+    number = event.data.get("credits") or event.data["invoice"]
+    for row in Transmission.objects.filter(invoice__number=number).select_related("invoice"):
+        _tell_collected(row, event.at, event, now=now)
+
+
+@events.subscriber("invoicing.dispute.lost", "platform.taken_back")
+def taken_back(event: Event, *, now: datetime) -> None:
+    """What the payer's bank took back for good is told with a minus: its VAT is due no longer (CGI art. 272). While a
+    dispute is undecided nothing is told."""
+    ref = Dispute.objects.values_list("provider_ref", flat=True).get(pk=event.subject_id or 0)
+    reopened = Settlement.objects.filter(entry__kind="dispute", entry__ref=ref).values("invoice")
+    for row in Transmission.objects.filter(invoice__in=reopened).select_related("invoice").order_by("pk"):
+        _tell_collected(row, event.at, event, now=now)
+
+
+def _tell_collected(row: Transmission, at: datetime, event: Event, *, now: datetime, came_in: bool = False) -> None:
+    """Owe the platform what came in for an e-invoice, less what it is told already; below zero when money went back,
+    but not because some `came_in`: what a bank took is undecided then."""
+    if platforms.get() is None:
+        return
+    Transmission.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    told = Operation.objects.filter(kind=COLLECTED, **subject_of(row)).exclude(state=Operation.State.CANCELLED)
+    left = Counter(declared.paid_by_rate(row.invoice))
+    for amounts in told.values_list("payload__amounts", flat=True):
+        left.subtract(amounts or {})
+    amounts = {rate: cents for rate, cents in left.items() if cents}
+    if amounts and not (came_in and sum(amounts.values()) <= 0):
         operations.enqueue(
-            COLLECTED, key=f"collected:{row.pk}:{at}", now=now, account_id=row.account_id, subject=row,
-            payload={"transmission": row.pk, "at": at},
+            COLLECTED, key=f"collected:{row.pk}:{event.pk}", now=now, account_id=row.account_id, subject=row,
+            payload={"transmission": row.pk, "at": at.isoformat(), "amounts": amounts},
         )  # fmt: skip
 
 
@@ -203,7 +246,7 @@ class Follow(operations.Handler):
 
 @operations.register
 class TellCollected(operations.Handler):
-    """Tells the platform that an e-invoice was paid, once a collection; it counts a repeat under the same key once."""
+    """Tells the platform what came in for an e-invoice, or went back; it counts a repeat under the same key once."""
 
     kind = COLLECTED
     label = _("Tell the e-invoicing platform of a payment")
@@ -214,7 +257,5 @@ class TellCollected(operations.Handler):
             raise NotYet(60, "the invoice is not handed in yet")
         if row.state in turned_down.STATES:
             return {"told": False}
-        if not (by_rate := declared.paid_by_rate(row.invoice)):
-            return {"told": False}
-        _platform().collected(row.ref, by_rate, datetime.fromisoformat(op.payload["at"]), key=op.key)
+        _platform().collected(row.ref, op.payload["amounts"], datetime.fromisoformat(op.payload["at"]), key=op.key)
         return {"told": True}

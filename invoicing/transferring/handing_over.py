@@ -12,11 +12,13 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from invoicing import rules
 from invoicing.accounting import ledger
 from invoicing.compensating import service_credits
+from invoicing.consuming import metering
 from invoicing.documents import texts
 from invoicing.issuing import invoices, parties
 from invoicing.issuing.invoices import Billed
@@ -50,6 +52,8 @@ DAY = timedelta(days=1)
 class Left:
     """What is left of the included volume of the running month; who has the service first uses it first."""
 
+    meter: str
+    name: str
     left: Decimal
     unit: str
 
@@ -157,7 +161,9 @@ def _person(actor: Actor, receiver: Account) -> User:
 def _left(row: Subscription, *, now: datetime) -> list[Left]:
     month = period_of(row.anchor_on, MONTH, paris_date(now))
     lines = kinds.get(row.service_kind).usage_so_far(row, UsagePeriod(month.start, month.end))
-    return [Left(max(Decimal(0), one.allowance - one.quantity), one.unit) for one in lines]
+    found = [Left(one.meter, _("traffic"), max(Decimal(0), one.allowance - one.quantity), one.unit) for one in lines]
+    told = metering.left(row, month)
+    return found + [Left(plan.meter, plan.named(get_language() or "en"), free, plan.unit) for plan, free in told]
 
 
 def _rated(row: Subscription, treatment: VatTreatment, *, now: datetime) -> tuple[list[Consumption], list[Line]]:
@@ -165,16 +171,17 @@ def _rated(row: Subscription, treatment: VatTreatment, *, now: datetime) -> tupl
     today, language = paris_date(now), texts.language_of(row.account.language)
     running = period_of(row.anchor_on, MONTH, today)
     kind, used = kinds.get(row.service_kind), tax_rules.of_item(treatment, row.package.vat)
-    rows: list[Consumption] = []
-    lines: list[Line] = []
+    version = terms.version(row.terms_version)
+    metered = metering.rate(row, [*drawing.months(row, today), running], version, used, language, now=now)
+    rows, lines = metered.rows, metered.lines
     for month in [*drawing.months(row, today), running]:
         counts = [(month, line) for line in kind.usage_so_far(row, UsagePeriod(month.start, month.end))]
         made = drawing.rated(
-            row, counts, terms.version(row.terms_version), used, language, parts=billing.parts_of(row),
+            row, counts, version, used, language, parts=billing.parts_of(row),
             until=today + DAY if month == running else None,
         )  # fmt: skip
         rows, lines = [*rows, *made[0]], [*lines, *made[1]]
-    return rows, lines
+    return rows, lines if any(line.net for line in lines) else []
 
 
 def _bill_giver(transfer: ServiceTransfer, row: Subscription, *, now: datetime, actor: Actor) -> Invoice | None:
@@ -194,8 +201,9 @@ def _bill_giver(transfer: ServiceTransfer, row: Subscription, *, now: datetime, 
             collected=collecting.has_means(row.account),
         )  # fmt: skip
         service_credits.remember(taken, invoice, now=now)
+    billing.give_back(counted, now=now)
     for one in counted:
-        one.invoice = invoice if one.net_cents else None
+        one.invoice = invoice if one.net_cents > 0 else one.invoice
         one.save(force_insert=True)
     row.usage_from = period_of(row.anchor_on, MONTH, paris_date(now)).start
     row.save(update_fields=["usage_from"])

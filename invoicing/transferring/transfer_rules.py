@@ -25,7 +25,6 @@ class Why(StrEnum):
     CHANGING = "changing"
     RENEWING = "renewing"
     COUNTING = "counting"
-    METERED = "metered"
     UNPAID = "unpaid"
     DISPUTED = "disputed"
     RESTRICTED = "restricted"
@@ -42,7 +41,6 @@ class Service:
     renewal_due: bool = False
     month_open: bool = False
     """The meter was not read yet since a traffic month ended."""
-    metered_by_events: bool = False
     unpaid: int = 0
     disputed: int = 0
     restrictions: int = 0
@@ -61,7 +59,6 @@ def refusal(service: Service) -> Why | None:
         Why.CHANGING: service.change_planned,
         Why.RENEWING: service.renewal_due,
         Why.COUNTING: service.month_open,
-        Why.METERED: service.metered_by_events,
     }
     return next((why for why, holds in found.items() if holds), None)
 

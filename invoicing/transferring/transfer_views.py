@@ -68,6 +68,7 @@ def subscription_transfer(request: HttpRequest, reference: str) -> HttpResponse:
         "row": row, "name": selectors.described([row])[0]["name"], "form": form, "offered": offered,
         "refusal": "" if offered else transfers.why_not(row, now=now),
         "days": terms_in_force.at(row.account, now).transfer_days,
+        "metered": transfers.is_metered(row),
         "past": row.transfers.filter(account=row.account_id).exclude(state=TransferState.OFFERED)[:10],
     }  # fmt: skip
     return render(request, "invoicing/subscription_transfer.html", context, status=422 if form.errors else 200)
@@ -96,6 +97,7 @@ def _page(request: HttpRequest, row: ServiceTransfer, form: TakeOverForm, *, sta
         account = people.account(actor)
         offer = handing_over.terms_for(row, account, actor, now=now, language=language)
         context |= {"offer": offer, "terms": terms_in_force.at(account, now)}
+        context["metered"] = transfers.is_metered(row.subscription)
     if not gives and row.state not in (TransferState.OFFERED, TransferState.ACCEPTED):
         context["service"] = row.subscription.package.named(language)  # no longer theirs to read about
     return render(request, "invoicing/transfer_detail.html", context, status=status)

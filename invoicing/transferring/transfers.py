@@ -55,7 +55,6 @@ SENTENCES = {
     Why.CHANGING: gettext_lazy("A change is planned for the renewal. Take it back first, then transfer the service."),
     Why.RENEWING: gettext_lazy("The renewal is just being invoiced. Please try again in a few minutes."),
     Why.COUNTING: gettext_lazy("The traffic of last month is still being counted. Please try again tomorrow."),
-    Why.METERED: gettext_lazy("What this service uses is told by events, so it cannot go to another account."),
 }
 ENDED = {
     TransferState.ACCEPTED: gettext_lazy("This offer has been accepted already."),
@@ -87,12 +86,16 @@ def _facts(row: Subscription, *, now: datetime) -> Service:
         change_planned=composing.planned(row) is not None,
         renewal_due=row.next_due_on is None or row.next_due_on <= today or today >= row.period_end,
         month_open=billing.unread(row, today),
-        metered_by_events=PackageMeter.objects.filter(package=row.package_id).exists(),
         unpaid=billed.filter(state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE]).count(),
         disputed=Contest.objects.filter(invoice__in=billed, state=ContestState.OPEN).count()
         + disputes + (ordered.count() if row.order_id else 0),
         restrictions=limits.count(),
     )  # fmt: skip
+
+
+def is_metered(row: Subscription) -> bool:
+    """Whether what it uses is told by events, which can come late (OPR-1)."""
+    return PackageMeter.objects.filter(package=row.package_id).exists()
 
 
 def open_offer(row: Subscription) -> ServiceTransfer | None:
@@ -228,6 +231,7 @@ def write(row: ServiceTransfer, template: str, account: Account | None, *, now: 
         context={
             "name": account.name, "service": subscriptions.described(row.subscription, language), "gives": gives,
             "from_name": str(row.account), "to": row.addressed_to, "until": texts.day(language, row.last_day),
+            "server": row.subscription.service_kind == "vps", "metered": is_metered(row.subscription),
             "subscription": row.subscription.reference, "path": f"/services/transfers/{row.reference}/", **more,
         },
     )  # fmt: skip

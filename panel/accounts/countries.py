@@ -61,6 +61,10 @@ def name_of(code: str) -> str:
     return dict(_named((translation.get_language() or "en")[:2])).get(code, code)
 
 
+_PREFIXES = {"GR": "EL", **dict.fromkeys(("MC", "GP", "MQ", "RE", "GF", "YT"), "FR")}
+
+
 def vat_prefix(code: str) -> str:
-    """What VAT numbers of a country begin with, "" outside the EU: Greece's with EL, Monaco's with FR."""
-    return {"GR": "EL", "MC": "FR"}.get(code, code if code in EU else "")
+    """What VAT numbers of a country begin with, "" outside the EU: Greece's with EL; Monaco's, and those of the French
+    departments overseas, with FR."""
+    return _PREFIXES.get(code, code if code in EU else "")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from panel import terms
 from panel.accounts.models import Account, TermsAnnouncement
+from panel.core import bulk
 
 
 def at(account: Account, instant: datetime) -> terms.Terms:
@@ -16,7 +17,7 @@ def at(account: Account, instant: datetime) -> terms.Terms:
 def announced(account_ids: Iterable[int]) -> dict[int, dict[str, datetime]]:
     """What was announced to each of these accounts, by version: the facts of `panel.terms.current`."""
     found: dict[int, dict[str, datetime]] = {}
-    rows = TermsAnnouncement.objects.filter(account__in=account_ids)
+    rows = TermsAnnouncement.objects.filter(account__in=bulk.among(account_ids))
     for account, version, at in rows.values_list("account", "terms_version", "announced_at"):
         found.setdefault(account, {})[version] = at
     return found

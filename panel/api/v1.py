@@ -19,6 +19,7 @@ from panel.api.endpoints import (
     servers,
     spending,
     subscriptions,
+    transfers,
     usage,
 )
 from panel.api.plain import Plain
@@ -29,11 +30,11 @@ api = NinjaAPI(
     version="1",
     urls_namespace="api",
     description=(
-        "What customers order, run, pay, dispute and answer, and usage and reports sent in; the account itself, its "
-        "people and its requests have pages only. Tokens are issued in the panel under Your profile, API tokens, and "
-        "may do what their scopes name and their person may. Money is integer cents in EUR, instants are UTC, "
-        "lists come in pages. Send an Idempotency-Key with each POST: it is then safe to send it again. Errors are "
-        "RFC 9457 problems."
+        "What customers order, run, hand over, pay, dispute and answer, and usage and reports sent in; the account "
+        "itself, its people and its requests have pages only. Tokens are issued in the panel under Your profile, API "
+        "tokens, and may do what their scopes name and their person may. Money is integer cents in EUR, instants are "
+        "UTC, lists come in pages. Send an Idempotency-Key with each POST: it is then safe to send it again. Errors "
+        "are RFC 9457 problems."
     ),
     auth=Bearer(),
     parser=Plain(),
@@ -43,6 +44,7 @@ api = NinjaAPI(
 api.add_router("/servers", servers.router)
 api.add_router("", orders.router)
 api.add_router("/subscriptions", subscriptions.router)
+api.add_router("", transfers.router)
 api.add_router("/invoices", invoices.router)
 api.add_router("/invoices", contests.router)
 api.add_router("", payments.router)

@@ -16,9 +16,9 @@ OPEN = (Operation.State.FAILED, Operation.State.DUE)
 
 @transaction.atomic
 def retry(op_id: int, *, actor: Actor, now: datetime) -> Operation:
-    """Try a failed or waiting operation again at once, with a fresh budget of attempts. RuleViolation when it is not
-    open."""
-    op = _open(op_id)
+    """Try a failed or waiting operation again at once, with a fresh budget of attempts; or take one up that was
+    discarded while something waits for it. RuleViolation when it is neither."""
+    op = _open(op_id, discarded=True)
     done = operations.retry(op.pk, now=now)
     _tell("retried", op, actor, now)
     return done
@@ -36,9 +36,9 @@ def discard(op_id: int, *, reason: str, actor: Actor, now: datetime) -> Operatio
     return done
 
 
-def _open(op_id: int) -> Operation:
+def _open(op_id: int, *, discarded: bool = False) -> Operation:
     op = Operation.objects.select_for_update().get(pk=op_id)
-    if op.state not in OPEN:
+    if op.state not in OPEN and not (discarded and operations.resumable(op)):
         raise RuleViolation(_("Only a failed or waiting operation can be tried again or discarded."))
     return op
 

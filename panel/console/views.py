@@ -61,7 +61,7 @@ def _operation_page(request: HttpRequest, op: Operation, refusal: str = "", stat
         "account": selectors.account_of(op.account_id),
         "activity": people.timeline(Event.objects.filter(**subject_of(op)).order_by("-pk")[:20]),
         "payload": _as_json(op.payload), "result": _as_json(op.result),
-        "may_retry": is_open and actions.RETRY.permits(actor),
+        "may_retry": (is_open or operations.resumable(op)) and actions.RETRY.permits(actor),
         "may_discard": is_open and actions.DISCARD.permits(actor),
     }  # fmt: skip
     return render(request, "console/operation_detail.html", context, status=status)

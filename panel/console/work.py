@@ -87,6 +87,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (actor.has_role("infrastructure"), _discrepancies),
         (invoicing_actions.STAFF_BANK.permits(actor), _receipts),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _debits_to_file),
+        (invoicing_actions.MAKE_DEBITS.permits(actor), _missed_debits),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _files_to_hand_over),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _silent_debits),
         (invoicing_actions.STAFF_LEDGER.permits(actor), _differences),
@@ -303,7 +304,7 @@ def _receipts(now: datetime) -> Queue:
 
 
 def _debits_to_file(now: datetime) -> Queue:
-    """INV-5: announced debits that reach their day only in a file that is made now; a day missed is announced again."""
+    """INV-5: announced debits that reach their day only in a file that is made now."""
     url = reverse("invoicing_staff:debit_list")
     return _queue(
         debit_selectors.to_file(now),
@@ -312,6 +313,20 @@ def _debits_to_file(now: datetime) -> Queue:
             due=start_of_paris_day(row.debit_on),
         ),
         title=_("Direct debits that need a file"), icon="coin", url=url,
+    )  # fmt: skip
+
+
+def _missed_debits(now: datetime) -> Queue:
+    """INV-5: debits whose announced days passed twice without a file; their payers are told no other day before a
+    person says so."""
+    return _queue(
+        debit_selectors.missed(now),
+        lambda row: Row(
+            row.invoice.number, reverse("invoicing_staff:debit_detail", args=[row.pk]),
+            f"{_money(row.cents)} · {row.account}", since=start_of_paris_day(row.debit_on),
+        ),
+        title=_("Direct debits whose days passed"), icon="calendar", url=reverse("invoicing_staff:debit_list"),
+        tone="bad",
     )  # fmt: skip
 
 

@@ -7,14 +7,18 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from panel.core.remembering import remembered
+
 PARIS = ZoneInfo("Europe/Paris")
 
 
+@remembered
 def paris_date(instant: datetime) -> date:
     """The calendar day in Paris at `instant`."""
     return instant.astimezone(PARIS).date()
 
 
+@remembered
 def start_of_paris_day(day: date) -> datetime:
     """00:00 Paris of `day`, in UTC."""
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
@@ -25,6 +29,7 @@ def end_of_paris_day(day: date) -> datetime:
     return start_of_paris_day(day + timedelta(days=1))
 
 
+@remembered
 def add_months(anchor: date, months: int) -> date:
     """`anchor` moved by months, its day clipped to a shorter month; always count from the anchor (SUB-5)."""
     index = anchor.year * 12 + anchor.month - 1 + months

@@ -7,7 +7,7 @@ repeat does nothing twice as long as the subscriber is idempotent.
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -73,7 +73,7 @@ def record(
     event.save(force_insert=True)
     if private:
         EventPrivate.objects.create(event=event, salt=salt, data=dict(private))
-    for op in _deliveries(event):
+    for op in _deliveries(event, _hearing(kind)):
         operations.enqueue_row(op)
     return event
 
@@ -82,8 +82,10 @@ def record_all(made: Sequence[Event]) -> None:
     """`record` for many events of the running transaction, none of which says anything personal (`event_of`)."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs to the transaction of its change")
+    bulk.number(made)
     bulk.insert(made)
-    operations.enqueue_all([op for event in made for op in _deliveries(event)])
+    hearing = {kind: _hearing(kind) for kind in {event.kind for event in made}}
+    operations.enqueue_all([op for event in made for op in _deliveries(event, hearing[event.kind])])
 
 
 def event_of(
@@ -97,21 +99,24 @@ def event_of(
     data: Mapping[str, Any] | None = None,
 ) -> Event:
     """An event as `record` writes it, not written yet."""
-    return Event(
-        at=now, kind=kind, rule=rule, actor_kind=actor.kind, actor_id=actor.user_id,
+    return bulk.new(
+        Event, at=now, kind=kind, rule=rule, actor_kind=actor.kind, actor_id=actor.user_id,
         actor_name="" if actor.kind == "person" else actor.name, account_id=account_id, data=dict(data or {}),
         **subject_of(subject),
     )  # fmt: skip
 
 
-def _deliveries(event: Event) -> Iterator[Operation]:
+def _hearing(kind: str) -> list[_Subscription]:
+    return [one for one in _subscriptions.values() if kind.startswith(one.prefix)]
+
+
+def _deliveries(event: Event, hearing: Iterable[_Subscription]) -> Iterator[Operation]:
     """What tells the subscribers of a written event."""
-    for subscription in _subscriptions.values():
-        if event.kind.startswith(subscription.prefix):
-            yield operations.operation_of(
-                Deliver.kind, key=f"event:{event.pk}:{subscription.name}", now=event.at, account_id=event.account_id,
-                payload={"event": event.pk, "subscriber": subscription.name},
-            )  # fmt: skip
+    for subscription in hearing:
+        yield operations.operation_of(
+            Deliver.kind, key=f"event:{event.pk}:{subscription.name}", now=event.at, account_id=event.account_id,
+            payload={"event": event.pk, "subscriber": subscription.name},
+        )  # fmt: skip
 
 
 def _digest(salt: str, values: Mapping[str, Any] | None) -> str:

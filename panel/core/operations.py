@@ -29,6 +29,7 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
 GAVE_UP = "gave_up"
 NOBODY = "nobody knows how to do"
+DISCARDED = "discarded: "
 
 
 class Handler(ABC):
@@ -37,6 +38,7 @@ class Handler(ABC):
     kind: ClassVar[str]
     label: ClassVar[str | Promise]
     max_attempts: ClassVar[int] = 8
+    resumable: ClassVar[bool] = False  # something waits for it still when it was discarded: it may be taken up again
     kept: ClassVar[timedelta | None] = None  # how long a done one is kept; None: always
 
     @abstractmethod
@@ -76,6 +78,11 @@ def on_wake(call: Callable[[], None]) -> None:
         _wakers.append(call)
 
 
+def wake_after_commit() -> None:
+    """Something is due once this transaction is committed; at once where there is none."""
+    transaction.on_commit(_wake, robust=True)
+
+
 def _wake() -> None:
     for call in _wakers:
         call()
@@ -113,9 +120,9 @@ def operation_of(
     due_at: datetime | None = None,
 ) -> Operation:
     """An operation as `enqueue` writes it, not written yet."""
-    return Operation(
-        kind=kind, key=key, account_id=account_id, payload=payload or {}, created_at=now, due_at=due_at or now,
-        **subject_of(subject),
+    return bulk.new(
+        Operation, kind=kind, key=key, account_id=account_id, payload=payload or {}, created_at=now,
+        due_at=due_at or now, **subject_of(subject),
     )  # fmt: skip
 
 
@@ -127,7 +134,7 @@ def enqueue_row(row: Operation) -> Operation:
             row.save(force_insert=True)
     except IntegrityError:
         return Operation.objects.get(key=row.key)
-    transaction.on_commit(_wake, robust=True)
+    wake_after_commit()
     return row
 
 
@@ -136,7 +143,7 @@ def enqueue_all(rows: Sequence[Operation]) -> None:
     if rows:
         _in_a_transaction()
         bulk.insert(rows)
-        transaction.on_commit(_wake, robust=True)
+        wake_after_commit()
 
 
 def _in_a_transaction() -> None:
@@ -292,12 +299,21 @@ def take_back_running(now: datetime) -> int:
 
 @transaction.atomic
 def retry(op_id: int, *, now: datetime) -> Operation:
-    """Staff: try a failed (or waiting) operation again at once, with a fresh budget of attempts."""
-    Operation.objects.filter(pk=op_id, state__in=[Operation.State.FAILED, Operation.State.DUE]).update(
-        state=Operation.State.DUE, due_at=now, failures=0, finished_at=None
-    )
-    transaction.on_commit(_wake, robust=True)
-    return Operation.objects.get(pk=op_id)
+    """Staff: try a failed (or waiting) operation again at once, with a fresh budget of attempts; so also one that was
+    discarded and that something still waits for (`resumable`)."""
+    op = Operation.objects.select_for_update().get(pk=op_id)
+    if op.state in (Operation.State.FAILED, Operation.State.DUE) or resumable(op):
+        op.state, op.due_at, op.failures, op.finished_at = Operation.State.DUE, now, 0, None
+        op.save(update_fields=["state", "due_at", "failures", "finished_at"])
+        wake_after_commit()
+    return op
+
+
+def resumable(op: Operation) -> bool:
+    """Whether it was discarded and may be taken up again all the same."""
+    handler = HANDLERS.get(op.kind)
+    discarded = op.state == Operation.State.CANCELLED and op.last_error.startswith(DISCARDED)
+    return discarded and handler is not None and handler.resumable
 
 
 @transaction.atomic
@@ -307,7 +323,7 @@ def discard(op_id: int, *, reason: str, now: datetime) -> Operation:
     if op.state not in (Operation.State.FAILED, Operation.State.DUE):
         return op
     op.state, op.due_at, op.finished_at = Operation.State.CANCELLED, None, now
-    op.last_error = f"discarded: {reason}"
+    op.last_error = f"{DISCARDED}{reason}"
     op.save(update_fields=["state", "due_at", "finished_at", "last_error"])
     handler = HANDLERS.get(op.kind)
     if handler is not None and not _told(op):

@@ -68,7 +68,7 @@ class Prepared:
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """The rows, as the query set would give them. KeyError for a slot without its value."""
         found = self.compiled()
-        return found.converted(_execute(found.sql, found.filled(values)))
+        return found.converted(execute(found.sql, found.filled(values)))
 
     def first(self, **values: Any) -> tuple[Any, ...] | None:
         """The first row, None if there is none."""
@@ -126,7 +126,8 @@ def at_once(*asked: Prepared, **values: Any) -> list[list[tuple[Any, ...]]]:
     return [each.converted(cursor.fetchall()) for each, cursor in zip(found, cursors, strict=True)]
 
 
-def _execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def execute(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows a statement of our own gives, its values bound on the server where it keeps plans."""
     raw = _prepares()
     if raw is None:
         with connection.cursor() as cursor:

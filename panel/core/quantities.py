@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
 from django.utils import formats, timezone
-from django.utils.translation import get_language, gettext, ngettext, override
+from django.utils.translation import get_language, gettext, ngettext, override, pgettext
 
 DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -67,6 +67,12 @@ def _ago(days: int, hours: int, minutes: int, past: bool, language: str) -> str:
     else:
         return gettext("just now")
     return (gettext("%(span)s ago") if past else gettext("in %(span)s")) % {"span": span}
+
+
+def instant_in_words(instant: datetime) -> str:
+    """`26 Mar 2026, 22:00 CET`, in the zone and the language in use."""
+    local = timezone.localtime(instant)
+    return f"{formats.date_format(local, pgettext('pattern of a date', 'j M Y') + ', H:i')} {zone_word(instant)}"
 
 
 def zone_word(instant: datetime) -> str:

@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 INTEGRITY = "integrity_constraint_violation"
+EMPTIED = "BEFORE TRUNCATE"
 LONGEST_NAME = 60  # PostgreSQL cuts identifiers at 63 bytes, silently
 
 
@@ -21,9 +22,10 @@ class Trigger:
     """One trigger on one table.
 
     `moment` is the part between the name and `ON` ("BEFORE DELETE", "BEFORE UPDATE OF state, amount").
-    `sqlite` is the body between BEGIN and END; `postgresql` the body of a plpgsql function, its RETURN included.
-    `sqlite_when` and `postgresql_when` are optional conditions on OLD and NEW. With `at_once` PostgreSQL runs it once a
-    statement (AFTER INSERT), with the new rows as the table `added`: many rows cost little more than one.
+    `sqlite` is the body between BEGIN and END, "" for what SQLite has no statement for (TRUNCATE); `postgresql` the
+    body of a plpgsql function, its RETURN included. `sqlite_when` and `postgresql_when` are optional conditions on OLD
+    and NEW. With `at_once` PostgreSQL runs it once a statement (AFTER INSERT), with the new rows as the table `added`:
+    many rows cost little more than one.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Trigger:
 
     def statements(self, vendor: str) -> list[str]:
         """The statements that create this trigger on `vendor` ("sqlite" or "postgresql")."""
+        if vendor == "sqlite" and not self.sqlite:
+            return []
         if vendor == "sqlite":
             when = f" WHEN {self.sqlite_when}" if self.sqlite_when else ""
             return [
@@ -51,7 +55,9 @@ class Trigger:
         ]
 
     def _scope(self) -> str:
-        return "REFERENCING NEW TABLE AS added FOR EACH STATEMENT" if self.at_once else "FOR EACH ROW"
+        if self.at_once:
+            return "REFERENCING NEW TABLE AS added FOR EACH STATEMENT"
+        return "FOR EACH STATEMENT" if self.moment == EMPTIED else "FOR EACH ROW"
 
     def fingerprint(self) -> str:
         """Changes when the text of the trigger does; kept as its comment on PostgreSQL."""
@@ -112,10 +118,13 @@ def refuse(
 
 
 def append_only(table: str, *, columns: Sequence[str] = ()) -> None:
-    """Rows of `table` can be added, never deleted; nor changed, or (with `columns`) not in these columns."""
+    """Rows of `table` can be added, never deleted, one by one or all at once; nor changed, or (with `columns`) not in
+    these columns."""
     of = f" OF {', '.join(columns)}" if columns else ""
     refuse(f"{table}_no_update", table, f"BEFORE UPDATE{of}", f"append-only: {table}")
     refuse(f"{table}_no_delete", table, "BEFORE DELETE", f"append-only: {table}")
+    error = f"RAISE EXCEPTION 'append-only: {table}' USING ERRCODE = '{INTEGRITY}'"
+    declare(Trigger(f"{table}_no_truncate", table, EMPTIED, sqlite="", postgresql=error))
 
 
 def balanced(entry: str, posting: str, *, link: str, amount: str, balance: str, zero: str) -> None:
@@ -191,6 +200,7 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     tables = set(connection.introspection.table_names())
     wanted = {trigger.name: trigger for trigger in declared() if trigger.table in tables}
     if connection.vendor == "sqlite":
+        wanted = {name: trigger for name, trigger in wanted.items() if trigger.sqlite}
         texts = _rows(connection, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         good = {name for name, sql in texts if name in wanted and sql == wanted[name].statements("sqlite")[0]}
     else:

@@ -40,11 +40,11 @@ def plain(ip: str, *, happened: datetime, sender: str, to: str) -> bytes:
     return message.as_bytes()
 
 
-def bank_statement(iban: str, day: date, cents: int, text: str) -> bytes:
+def bank_statement(iban: str, day: date, cents: int, text: str, payer: str = "Atelier Nord SARL") -> bytes:
     """A statement of the bank (camt.053) with one transfer."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt><Acct><Id><IBAN>{iban}</IBAN></Id>
 </Acct><Ntry><Amt Ccy="EUR">{cents // 100}.{cents % 100:02d}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
 <BookgDt><Dt>{day}</Dt></BookgDt><AcctSvcrRef>{day:%Y%m%d}-1</AcctSvcrRef><NtryDtls><TxDtls><RltdPties><Dbtr><Pty>
-<Nm>Atelier Nord SARL</Nm></Pty></Dbtr></RltdPties><RmtInf><Ustrd>{text}</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>
+<Nm>{payer}</Nm></Pty></Dbtr></RltdPties><RmtInf><Ustrd>{text}</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>
 </Stmt></BkToCstmrStmt></Document>""".encode()

@@ -3,6 +3,11 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
+from django.db import transaction
+
+from invoicing.banking import bank_files
+from invoicing.chasing import late
 from invoicing.consuming import metered_kind, usage, usage_setup
 from invoicing.debiting import batches, mandate_signing, mandates
 from invoicing.funding import topping_up
@@ -15,19 +20,21 @@ from invoicing.models import (
     InvoiceLine,
     Package,
     PaymentMethod,
+    Payout,
     Price,
     Quote,
     Subscription,
 )
 from invoicing.offering import groups, price_notices, promotions
 from invoicing.paying import means
+from invoicing.paying_out import asking
 from invoicing.quoting import quote_signing, quotes
 from invoicing.selling_by_hand import down_payments, manual_sales
 from invoicing.subscribing import changes
 from invoicing.transferring import transfers
 from panel import terms
 from panel.core.calendars import paris_date
-from panel.demo import people
+from panel.demo import letters, people, provider
 from panel.demo.people import Person, Shopper
 from panel.demo.walk import Walk
 from servers.providers.simulated.control import Control
@@ -134,6 +141,15 @@ def relayed(walk: Walk, row: Subscription, mails: int, days: int) -> None:
     ]  # fmt: skip
     usage.record(RELAY, told, now=walk.now)
     walk.settle()
+
+
+def legal_rate(walk: Walk, staff: Person) -> None:
+    """Where no rate of the half-year came with the program, one for show: its source says what it is (INV-8)."""
+    half = late.missing_rate(walk.now)
+    if half is not None:
+        newest = late.known_rates()[0]
+        source = f"demonstration: the rate of {newest.half} carried on, not a published one"
+        late.set_rate(half, newest.percent, source=source, actor=staff.actor, now=walk.now)
 
 
 def down_payment(walk: Walk, customer: Person, staff: Person) -> None:
@@ -243,3 +259,25 @@ def _sent(walk: Walk, quote: Quote, staff: Person) -> Quote:
     quotes.send(quote, now=walk.now, actor=staff.actor)
     walk.settle()
     return Quote.objects.select_related("pdf").get(pk=quote.pk)
+
+
+def paid_out(shopper: Shopper) -> str:
+    """The provider pays out what was collected; its name for it."""
+    return provider.control(shopper.bank, "payout")["payout"]
+
+
+def told_of(walk: Walk, ref: str) -> Payout:
+    """Our own question comes before the provider's message; the bank shows nothing yet (INV-11)."""
+    with transaction.atomic():
+        asking.look(ref, "demo", now=walk.now)
+    walk.settle()
+    return Payout.objects.get(provider_ref=ref)
+
+
+def at_the_bank(walk: Walk, ref: str, staff: Person) -> None:
+    """The bank's file has a line that names the provider: it is matched by itself."""
+    payout = told_of(walk, ref)
+    raw = letters.bank_statement(
+        str(settings.CLAUSE_SELLER["iban"]), payout.arrives_on, payout.amount_cents, "STRIPE PAYOUT", payer="Stripe"
+    )
+    bank_files.take_in(raw, name="payouts.xml", actor=staff.actor, now=walk.now)

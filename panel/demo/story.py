@@ -1,6 +1,7 @@
 """What happens in the demo world, told in the order of the calendar. It ends now."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 
@@ -11,7 +12,7 @@ from invoicing.banking import bank_files
 from invoicing.offering import catalogue
 from panel.accounts import permissions
 from panel.core import due
-from panel.demo import letters, people, sales
+from panel.demo import letters, people, provider, sales, upkeep
 from panel.demo.logins import Login
 from panel.demo.people import Person, Shopper
 from panel.demo.walk import Walk
@@ -40,7 +41,11 @@ class Silence:
 
 def build(now: datetime, bank: str) -> list[Login]:
     """Live the two months before `now`; `bank`: the simulated payment provider. Returns the log-ins."""
-    walk = Walk(now - timedelta(days=DAYS))
+    with provider.past(bank):
+        return _build(Walk(now - timedelta(days=DAYS), partial(provider.clock, bank)), now, bank)
+
+
+def _build(walk: Walk, now: datetime, bank: str) -> list[Login]:
     shopper = Shopper(walk, bank)
     catalogue.install_catalogue()
     admin = people.staff("Staff: administrator", "Sam Keller", "sam@staff.example", "administrator", now=walk.now)
@@ -53,13 +58,18 @@ def build(now: datetime, bank: str) -> list[Login]:
     lukas = _lukas(walk, shopper)
     marta = sales.late_payer(walk, shopper, PLACE, 41 * GB)
     walk.on(days=12)
+    sales.legal_rate(walk, admin)
     sales.one_address_more(walk, camille)
     relay = sales.relay(walk, shopper, camille, admin)
     ines = _ines(walk, shopper)
     walk.on(days=9)
     _answered_case(walk, server, mailbox, camille, nora)
     sales.relayed(walk, relay, 6_300, days=9)
+    first = sales.paid_out(shopper)
+    upkeep.maintenance(walk, PLACE, admin, **upkeep.HOSTS, hours=60)
     walk.on(days=10)
+    upkeep.incident(walk, PLACE, admin)
+    sales.at_the_bank(walk, first, admin)
     sales.down_payment(walk, lukas, admin)
     _request(walk, camille, admin)
     sales.signed_quote(walk, camille, admin)
@@ -68,8 +78,11 @@ def build(now: datetime, bank: str) -> list[Login]:
     walk.until(now - timedelta(days=4, hours=6))
     _silent_case(walk, ines, mailbox)
     sales.debited(walk, lukas, admin)
+    second = sales.paid_out(shopper)
     walk.until(now - timedelta(hours=20), step=timedelta(hours=1))
+    sales.told_of(walk, second)
     sales.file_for_the_bank(walk, admin)
+    upkeep.maintenance(walk, PLACE, admin, **upkeep.SWITCHES, hours=54)
     _running_case(walk, camille, mailbox)
     _unknown_report(walk, lukas)
     _transfer(walk, admin)
@@ -163,6 +176,7 @@ def _transfer(walk: Walk, admin: Person) -> None:
     """The bank's file tells of a transfer that names no invoice: it waits for a person (INV-11)."""
     raw = letters.bank_statement(str(settings.CLAUSE_SELLER["iban"]), walk.now.date(), 4_200, "Merci, Atelier Nord")
     bank_files.take_in(raw, name="statement.xml", actor=admin.actor, now=walk.now)
+    walk.settle()
 
 
 def _resolver() -> Resolver:

@@ -1,5 +1,6 @@
 """Walking the clock: the sweeps and the worker run for the walked instant, as they would have run then."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from panel.core import due, operations
@@ -11,6 +12,7 @@ STEP = timedelta(hours=6)
 SHORT = timedelta(minutes=3)  # what is due this soon is waited for: a machine that starts, a bank that answers
 SWEEPS = (
     "servers.meter",
+    "servers.maintenance",
     "invoicing.check_vat",
     "invoicing.renew",
     "invoicing.report",
@@ -24,8 +26,10 @@ DAILY = ("payments.collect", "invoicing.quotes", "invoicing.dun")
 class Walk:
     """`now` only goes forward. A sweep's failing row fails the walk: a demo must not hide a fault."""
 
-    def __init__(self, start: datetime) -> None:
-        self.now = start
+    def __init__(self, start: datetime, tell: Callable[[datetime], None]) -> None:
+        """`tell`: who else lives by this clock."""
+        self.now, self._tell = start, tell
+        tell(start)
 
     def settle(self) -> None:
         """Carry out what is due now or within minutes, and what follows from it."""
@@ -42,6 +46,7 @@ class Walk:
         """Live up to `instant`, looking around every `step`."""
         while self.now < instant:
             before, self.now = paris_date(self.now), min(self.now + step, instant)
+            self._tell(self.now)
             for name in (*SWEEPS, *(DAILY if paris_date(self.now) > before else ())):
                 report = due.SWEEPS[name].run(self.now)
                 if report.failed:

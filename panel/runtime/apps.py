@@ -13,10 +13,11 @@ class RuntimeConfig(AppConfig):
             return  # alone: the live channel stays inside the process, and `serve` wakes its own workers
         from panel.core import live, operations
         from panel.core.live.redis_channel import RedisChannel
+        from panel.runtime.gathered import Gathered
 
         live.use(RedisChannel(settings.CLAUSE_REDIS_URL))
         if settings.PRODUCTION:
-            operations.on_wake(wake_celery)
+            operations.on_wake(Gathered(wake_celery))
 
 
 def wake_celery() -> None:

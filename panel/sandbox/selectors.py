@@ -22,8 +22,11 @@ from panel.core.actors import Actor
 from panel.core.models import Event
 from panel.core.money import Cents
 from panel.core.prepared import Numbers, Prepared, at_once, slot, whoever
+from panel.core.quantities import instant_in_words
 from panel.core.wording import Link, Told
 from servers import selectors as fleet
+from servers.maintaining import maintenance_wording as status_words
+from servers.maintaining import status_selectors as status
 from servers.models import Server
 from tickets import selectors as requests
 
@@ -154,7 +157,8 @@ def dashboard(actor: Actor, *, now: datetime, language: str, only: str = "") -> 
     found = _found(actor, now=now, until=until, only=only)
     if only != "servers":
         glance, unpaid = Glance(*_GLANCE.read(found["glance"])), found.get("unpaid", [])
-        parts |= {"alerts": alerts(actor, glance, unpaid), "due": unpaid[0][2] if unpaid else 0}
+        ahead = [_interruption(*row, language=language) for row in found.get("interruptions", ())]
+        parts |= {"alerts": alerts(actor, glance, unpaid) + ahead, "due": unpaid[0][2] if unpaid else 0}
     if "servers" in found:
         newest = [fleet.Brief(*row) for row in found["servers"]]
         parts |= {"servers": newest[:SHOWN], "more_servers": len(newest) > SHOWN}
@@ -174,6 +178,7 @@ def _found(actor: Actor, *, now: datetime, until: date, only: str) -> dict[str, 
     wanted = {
         "glance": only != "servers" and _GLANCE,
         "unpaid": only != "servers" and actor.may("pay") and _UNPAID,
+        "interruptions": only != "servers" and actor.may("see") and status.MINE,
         "servers": only != "alerts" and actor.may("see") and fleet.NEWEST,
         "requests": not only and actor.may("tickets") and requests.LATEST,
         "events": not only and readable and _events(readable),
@@ -230,6 +235,23 @@ def _invoice(number: str, state: str) -> Alert:
     }
     url = reverse("invoicing:invoice_detail", args=[number])
     return Alert("bad" if overdue else "warn", "invoice", title, "", url, _("Open the invoice"))
+
+
+def _interruption(
+    reference: str, kind: str, state: str, title: str, title_fr: str, since: datetime, later: datetime | None,
+    until: datetime | None, *, language: str,
+) -> Alert:  # fmt: skip
+    """SUB-10: maintenance that was announced or is under way, or an incident."""
+    under_way, end = state == "under_way", later or until
+    said = [_("Under way since %(instant)s.") if under_way else _("It begins on %(instant)s.")]
+    said += [_("Expected end: %(end)s.")] if end else []
+    words = {"instant": instant_in_words(since), "end": instant_in_words(end) if end else ""}
+    named = title_fr if language.startswith("fr") and title_fr else title
+    return Alert(
+        status_words.TONES[kind] if under_way else "info", status_words.ICONS[kind],
+        f"{status_words.KINDS[kind]}{_(': ')}{named}", " ".join(said) % words,
+        reverse("servers:interruption", args=[reference]), _("See how it goes"),
+    )  # fmt: skip
 
 
 def _overage(actor: Actor, now: datetime) -> Cents:

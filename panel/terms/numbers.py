@@ -189,6 +189,13 @@ class RecoveryTerms:
 
 
 @dataclass(frozen=True)
+class MaintenanceTerms:
+    """SUB-10: how long before it begins planned maintenance is announced by mail."""
+
+    notice: timedelta
+
+
+@dataclass(frozen=True)
 class AvailabilityTerms:
     """SUB-15: the availability promised for a calendar month, in percent; the credit for each hour begun beyond what
     that allows, and at most, in percent of the month's price."""

@@ -228,6 +228,10 @@ class Terms:
         return numbers.RecoveryTerms(self._cents("SUB-14", "disaster_recovery"))
 
     @cached_property
+    def maintenance(self) -> numbers.MaintenanceTerms:
+        return numbers.MaintenanceTerms(timedelta(hours=self._value("SUB-10", "notice_hours")))
+
+    @cached_property
     def availability(self) -> numbers.AvailabilityTerms:
         return numbers.AvailabilityTerms(
             promised_percent=Decimal(self._value("SUB-15", "availability_percent")),

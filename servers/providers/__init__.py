@@ -69,6 +69,10 @@ class Node:
     addresses: tuple[str, ...] = ()
     size: str = ""
     """The code of its size; empty where the place does not tell."""
+    build: str = ""
+    """The mark of its last rebuild; empty where there was none."""
+    rescue: bool = False
+    """Whether it runs a rescue system and not its own disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,12 @@ class Capabilities:
     simulated: bool = False
     """True: nothing real stands behind it, and every page that shows it says so."""
     start_stop: bool = False
+    soft_stop: bool = False
+    """A machine can be asked to shut down, and not only cut off from its power."""
     reboot: bool = False
+    rename: bool = False
+    rebuild: bool = False
+    rescue: bool = False
     block_address: bool = False
     counters: bool = False
     host_key: bool = False
@@ -137,7 +146,11 @@ class CloudProvider(Protocol):
 
     def start(self, ref: str) -> Node: ...
 
-    def stop(self, ref: str) -> Node: ...
+    def stop(self, ref: str) -> Node:
+        """Cut the power, without asking the machine."""
+
+    def shut_down(self, ref: str) -> None:
+        """Ask the machine to end by itself; `capabilities.soft_stop`. Whether it did shows in `get`, later."""
 
     def reboot(self, ref: str) -> Node: ...
 
@@ -147,6 +160,20 @@ class CloudProvider(Protocol):
     def resize(self, ref: str, size: Size) -> Node:
         """Give the machine another size, restarting it when it is on; `capabilities.resize`. Nobody may ask for a
         smaller disk."""
+
+    def rename(self, ref: str, name: str) -> None:
+        """Call the machine `name`, inside too as far as the place reaches there; `capabilities.rename`."""
+
+    def rebuild(self, ref: str, spec: NodeSpec, mark: str) -> Node:
+        """Replace the disk by a new one of `spec.image`, with `spec.keys` and `spec.first_boot`; addresses, blocks and
+        size stay, the machine has another host key and is on. Once per `mark`; `capabilities.rebuild`."""
+
+    def rescue(self, ref: str, keys: tuple[str, ...]) -> Node:
+        """Restart the machine into a rescue system that lets `keys` in and has its disk below /mnt, and so again at
+        each start until `leave_rescue`; `capabilities.rescue`. The rescue system has a host key of its own."""
+
+    def leave_rescue(self, ref: str) -> Node:
+        """Restart the machine from its own disk; one that is not in rescue is left alone."""
 
     def block_address(self, ref: str, ip: str) -> None:
         """No packet to or from `ip` passes any more; survives a power cycle (ABU-3)."""

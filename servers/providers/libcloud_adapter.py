@@ -49,6 +49,8 @@ POWERS: Mapping[str, Power] = {
 
 START = ("start_node", "ex_start_node", "ex_power_on_node", "ex_start")
 STOP = ("stop_node", "ex_stop_node", "ex_power_off_node", "ex_shutdown_node", "ex_stop")
+SHUT_DOWN = ("ex_shutdown_node", "ex_shutdown_graceful")
+RENAME = ("ex_rename_node", "ex_set_server_name")
 
 
 class LibcloudProvider(CloudProvider):
@@ -69,7 +71,9 @@ class LibcloudProvider(CloudProvider):
         return Capabilities(
             label=self.label,
             start_stop=bool(self._method(START) and self._method(STOP)),
+            soft_stop=self._method(SHUT_DOWN) is not None,
             reboot=self._method(("reboot_node",)) is not None,
+            rename=self._method(RENAME) is not None,
             first_boot=self._user_data() is not None,
             chooses_address=True,
         )
@@ -103,6 +107,24 @@ class LibcloudProvider(CloudProvider):
     def stop(self, ref: str) -> Node:
         return self._switch(ref, STOP, "stop", Power.OFF)
 
+    def shut_down(self, ref: str) -> None:
+        if (ask := self._method(SHUT_DOWN)) is None:
+            raise not_supported("shut down", self.label)
+        vendor = self._known(ref)
+        if self._power(vendor) is not Power.OFF:
+            with self._asking("shut down"):
+                ask(vendor)
+
+    def rename(self, ref: str, name: str) -> None:
+        if (call := self._method(RENAME)) is None:
+            raise not_supported("rename", self.label)
+        vendor = self._known(ref)
+        _old, mark_of, its_mark = str(vendor.name).rpartition("--")  # where the name carries the token it goes on so
+        wanted = f"{name[:40]}--{its_mark}" if mark_of else name
+        with self._asking("rename"):
+            call(vendor, wanted)
+        self._settled(ref, lambda node: node.name == wanted, "rename")
+
     def reboot(self, ref: str) -> Node:
         if not self.capabilities.reboot:
             raise not_supported("reboot", self.label)
@@ -124,6 +146,15 @@ class LibcloudProvider(CloudProvider):
 
     def resize(self, ref: str, size: Size) -> Node:
         raise not_supported("resize", self.label)
+
+    def rebuild(self, ref: str, spec: NodeSpec, mark: str) -> Node:
+        raise not_supported("rebuild", self.label)
+
+    def rescue(self, ref: str, keys: tuple[str, ...]) -> Node:
+        raise not_supported("rescue", self.label)
+
+    def leave_rescue(self, ref: str) -> Node:
+        raise not_supported("leave the rescue system", self.label)
 
     def attach_address(self, ref: str, ip: str) -> None:
         raise not_supported("attach an address", self.label)
@@ -205,7 +236,7 @@ class LibcloudProvider(CloudProvider):
     def _user_data(self) -> str | None:
         return next((name for name in ("ex_userdata", "ex_user_data", "ex_cloud_config") if self._takes(name)), None)
 
-    def _method(self, names: tuple[str, ...]) -> Callable[[VendorNode], Any] | None:
+    def _method(self, names: tuple[str, ...]) -> Callable[..., Any] | None:
         """The first of `names` that the driver really has, and does not merely inherit from libcloud's base."""
         for name in names:
             found = getattr(type(self.driver), name, None)

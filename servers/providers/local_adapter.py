@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.providers.local.driver import IMAGE, LocalNodeDriver
 from servers.providers.local.network import LINK_BPS
 from servers.providers.local.shell import LocalError
+from servers.rules import Power
 
 
 class LocalProvider(LibcloudProvider):
@@ -30,7 +32,11 @@ class LocalProvider(LibcloudProvider):
         return Capabilities(
             label=self.label,
             start_stop=True,
+            soft_stop=True,
             reboot=True,
+            rename=True,
+            rebuild=True,
+            rescue=True,
             block_address=True,
             extra_addresses=True,
             counters=True,
@@ -49,6 +55,29 @@ class LocalProvider(LibcloudProvider):
         with self._asking("find"):
             node = self.driver.ex_find(token)
             return self._ours(node) if node is not None else None
+
+    def shut_down(self, ref: str) -> None:
+        with self._on(ref, "shut down") as node:
+            self.driver.ex_shut_down(node)
+
+    def rename(self, ref: str, name: str) -> None:
+        with self._on(ref, "rename") as node:
+            self.driver.ex_rename(node, name)
+
+    def rebuild(self, ref: str, spec: NodeSpec, mark: str) -> Node:
+        with self._on(ref, "rebuild") as node:
+            self.driver.ex_rebuild(node, spec.keys, spec.first_boot, mark)
+        return self._settled(ref, lambda node: node.power is Power.ON, "rebuild")
+
+    def rescue(self, ref: str, keys: tuple[str, ...]) -> Node:
+        with self._on(ref, "rescue") as node:
+            self.driver.ex_rescue(node, keys)
+        return self._settled(ref, lambda node: node.rescue, "rescue")
+
+    def leave_rescue(self, ref: str) -> Node:
+        with self._on(ref, "leave the rescue system") as node:
+            self.driver.ex_leave_rescue(node)
+        return self._settled(ref, lambda node: not node.rescue, "leave the rescue system")
 
     def attach_address(self, ref: str, ip: str) -> None:
         with self._on(ref, "attach an address") as node:
@@ -111,6 +140,9 @@ class LocalProvider(LibcloudProvider):
 
     def _token(self, node: VendorNode) -> str:
         return str(node.extra["token"])
+
+    def _ours(self, node: VendorNode) -> Node:
+        return replace(super()._ours(node), build=str(node.extra["build"]), rescue=bool(node.extra["rescue"]))
 
     def _vendor(self, ref: str) -> VendorNode | None:
         with self._asking("get"):

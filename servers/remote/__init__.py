@@ -78,6 +78,14 @@ def connect(target: Target, *, timeout: float = 10) -> Remote:
     return ssh.SshRemote(target, timeout=timeout)
 
 
+def shown_host_key(address: str, *, kind: str, port: int = 22, timeout: float = 5) -> str:
+    """The host key of `kind` ("ssh-ed25519") that the SSH server at `address` shows, "ssh-ed25519 AAAA..."; no log-in.
+    To be compared, never to be believed. ProviderError (code "unreachable") when it shows none."""
+    from servers.remote import ssh
+
+    return ssh.shown_host_key(address, kind=kind, port=port, timeout=timeout)
+
+
 def answers(address: str, *, port: int = 22, timeout: float = 3) -> bool:
     """Whether an SSH server greets at `address`: no log-in, only its first line (SRV-12)."""
     try:

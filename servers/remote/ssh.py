@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import io
 import shlex
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -160,6 +161,20 @@ class SshRemote(Remote):
         except (paramiko.SSHException, OSError, EOFError) as error:
             message = f"{self._where}: {what}: {str(error) or type(error).__name__}"
             raise ProviderError(message, code="unreachable") from error
+
+
+def shown_host_key(address: str, *, kind: str, port: int, timeout: float) -> str:
+    """See the port."""
+    try:
+        with socket.create_connection((address, port), timeout) as line, paramiko.Transport(line) as transport:
+            transport.banner_timeout = timeout
+            transport.get_security_options().key_types = (kind,)
+            transport.start_client(timeout=timeout)
+            key = transport.get_remote_server_key()
+            return f"{key.get_name()} {key.get_base64()}"
+    except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+        message = f"{address} shows no host key of {kind}: {str(error) or type(error).__name__}"
+        raise ProviderError(message, code="unreachable") from error
 
 
 def parse_facts(text: str) -> Facts:

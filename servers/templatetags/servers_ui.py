@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from panel.core import badges, rows
 from panel.core.quantities import bytes_in_words
 from panel.core.templatetags.ui import badge, label, meter, when
-from servers import places, wording
+from servers import months, places, wording
 from servers.fleet import Fleet, Row
 from servers.models import Server
 from servers.rules import Power
@@ -89,8 +89,9 @@ def _fleet_table(
 
 @register.simple_tag
 def traffic_meter(server: Server) -> SafeString:
-    """The usage bar of a row annotated with `month_bytes`."""
-    return _meter(server, getattr(server, "month_bytes", None) or 0, server.included_bytes, None)
+    """The usage bar of a row annotated with `month_bytes` and `month_given`."""
+    included = months.left(server.included_bytes, getattr(server, "month_given", 0))
+    return _meter(server, getattr(server, "month_bytes", None) or 0, included, None)
 
 
 def _meter(server: Server, used: int, included: int, forecast: int | None) -> SafeString:

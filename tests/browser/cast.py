@@ -81,8 +81,10 @@ def _things() -> dict[str, Any]:
         Invoice,
         InvoiceLine,
         Mandate,
+        ManualPayment,
         Order,
         OrderReview,
+        Payout,
         Quote,
         ServiceTransfer,
         Subscription,
@@ -90,7 +92,7 @@ def _things() -> dict[str, Any]:
     )
     from panel.accounts.models import Account, Membership
     from panel.core.models import MailMessage, Operation
-    from servers.models import Server
+    from servers.models import Interruption, Server
     from tickets.models import Ticket
 
     account = Account.objects.get(memberships__user__email__startswith="camille@")
@@ -104,10 +106,13 @@ def _things() -> dict[str, Any]:
         "quote_line": quote.lines.exclude(interval="")[0].pk,
         "account": account.reference,
         "server": Server.objects.get(name="web-1", **own).reference,
+        "interruption": Interruption.objects.get(state="announced").reference,
         "order": Order.objects.get(state="awaiting_payment", **own).reference,
         "subscription": Subscription.objects.filter(**own).order_by("pk")[0].reference,
         "review": OrderReview.objects.filter(state="waiting")[0].pk,
-        "bank_receipt": BankReceipt.objects.get().pk,
+        "bank_receipt": BankReceipt.objects.get(state="waiting").pk,
+        "manual_payment": ManualPayment.objects.order_by("pk")[0].pk,
+        "payout": Payout.objects.order_by("pk")[0].provider_ref,
         "mandate": Mandate.objects.get(**own).reference,
         "debit": Debit.objects.exclude(batch=None).order_by("pk")[0].pk,
         "debit_batch": DebitBatch.objects.get().reference,

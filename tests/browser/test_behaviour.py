@@ -182,3 +182,14 @@ def test_a_dispute_asks_for_amounts_where_it_is_about_a_part(house: House, sees:
     expect(amounts.first).to_be_hidden()
     page.locator("main input[value=part]").check()
     expect(amounts.first).to_be_visible()
+
+
+def test_the_demo_world_has_each_card_once_and_no_rate_is_missing(sees: Callable[..., Eyes]) -> None:
+    """A rate for show says that it is (INV-8); who orders twice pays from the card on file (INV-5)."""
+    page = sees("owner").page
+    page.goto("/billing/means/")
+    expect(page.get_by_text("•••• 4242")).to_have_count(1)
+    page = sees("staff").page
+    page.goto("/ops/dunning/rates/")
+    expect(page.get_by_role("heading", name="Legal interest rates")).to_be_visible()
+    expect(page.get_by_text("The rate of the present half-year is missing")).to_have_count(0)

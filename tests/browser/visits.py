@@ -24,7 +24,7 @@ NO_PAGE = {
     "invoicing_staff:mandate_pdf": "a PDF",
     "invoicing_staff:debit_batch_file": "XML",
     "tickets:attachment": "a file", "mfa_download_recovery_codes": "a file", "api:openapi-json": "JSON",
-    "palette": "a part of every page",
+    "palette": "a part of every page", "servers:status_feed": "Atom",
 }  # fmt: skip
 # The table asks just after log-in by cookie alone; who has typed the password a moment ago gets in here.
 AFTER_PASSWORD = {
@@ -77,7 +77,8 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
         "accounts:legal_text": ["terms-of-use", "2026-01"],
         "accounts:contact_edit": [things["contact"]], "accounts:mailbox_detail": [things["mail"]],
         "invoicing_staff:quote_new": [things["account"]], "invoicing_staff:draft_new": [things["account"]],
-        "invoicing_staff:payment_new": [things["account"]], "invoicing_staff:statement": [things["account"]],
+        "invoicing_staff:payment_new": [things["account"]], "invoicing_staff:paid_back": [things["account"]],
+        "invoicing_staff:statement": [things["account"]],
         "invoicing_staff:ledger_account": ["411000"], "invoicing_staff:ledger_entry": [things["entry"]],
         "invoicing:quote_order": [things["quote"], things["quote_line"]],
         "console:operation_detail": [things["operation"]], "console:mail_detail": [things["mail"]],
@@ -89,6 +90,7 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
         "account_confirm_email": ["MQ:none"], "account_reset_password_from_key": ["1", "set-password"],
         "tickets:contest_new": [things["invoice"]], "tickets_staff:contest_decide": [things["contest"]],
         "tickets_staff:contest_make": [things["ticket"]],
+        "invoicing_staff:manual_payment": [things["manual_payment"]],
         "invoicing_staff:bank_receipt": [things["bank_receipt"]], "invoicing:mandate_detail": [things["mandate"]],
         "invoicing_staff:debit_detail": [things["debit"]],
         "invoicing_staff:debit_batch_detail": [things["debit_batch"]],

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from invoicing.models import CustomerGroup, GroupMember, Package
+from invoicing.models import CustomerGroup, GroupMember, Package, Price
 from invoicing.offering import groups
 from invoicing.subscribing import kinds
 from tests.pages.test_lists_stay_fast import same_cost
@@ -45,6 +45,12 @@ def test_staff_makes_a_group_and_its_members_see_their_price(shop: Shop, console
     for path in ("/services/", "/services/order/vps-l/"):
         assert "19.90" in theirs.get(path).content.decode()
     assert "Your price" in theirs.get("/services/").content.decode()
+    ending = f"{page}prices/{Price.objects.get(group__code='agencies').pk}/end/"
+    assert ending in shown
+    assert console.post(ending).status_code == 302
+    assert ending not in console.get(page).content.decode()
+    assert "as listed again" in console.get(page).content.decode()
+    assert "21.51" in theirs.get("/services/order/vps-l/").content.decode(), "the list, less 10 %"
     assert console.post(f"{page}leave/{GroupMember.objects.get().pk}/").status_code == 302
     assert "Your price" not in theirs.get("/services/").content.decode()
 

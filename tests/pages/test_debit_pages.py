@@ -15,7 +15,7 @@ from invoicing.debiting import batches, debits
 from invoicing.models import Debit, DebitBatch, Mandate, PaymentMethod
 from invoicing.selling_by_hand import manual_sales
 from panel.accounts.models import Account
-from panel.core import clock
+from panel.core import clock, operations
 from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date
 from tests.pages.test_lists_stay_fast import same_cost
@@ -118,6 +118,7 @@ class TestStaff:
         assert in_file(batch)[0][0] == debit.payment.reference
         assert "no-store" in sent["Cache-Control"]
         console.post(reverse("invoicing_staff:debit_batch_send", args=[batch.reference]))
+        operations.run_due()
         debit.refresh_from_db()
         assert debit.state == "sent"
         refused = console.post(
@@ -140,6 +141,7 @@ class TestStaff:
         send = reverse("invoicing_staff:debit_batch_send", args=[batch.reference])
         assert console.post(send).status_code == 409
         assert console.post(send, {"already": "on"}).status_code == 302
+        operations.run_due()
         debit.refresh_from_db()
         assert debit.state == "sent"
 
@@ -158,6 +160,7 @@ class TestStaff:
         console.post("/ops/debits/make/", {"key": "k1", "until": far(world)})
         batch = DebitBatch.objects.get()
         console.post(reverse("invoicing_staff:debit_batch_send", args=[batch.reference]))
+        operations.run_due()
         here = reverse("invoicing_staff:debit_detail", args=[debit.pk])
         page = console.post(here, {"code": "collected", "day": paris_date(world.now).isoformat(), "proof": "letter"})
         assert page.status_code == 422

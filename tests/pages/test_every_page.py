@@ -14,7 +14,7 @@ from invoicing.models import Entry
 from servers.providers.simulated.control import Control
 from tests.pages.expectations import COLUMNS, PAGES
 from tests.support.machines import simulated_place
-from tests.support.metered import a_code, a_group, a_pack, a_run, a_transfer, overage
+from tests.support.metered import a_code, a_group, a_pack, a_payout, a_run, a_transfer, an_interruption, overage
 from tests.support.personas import Scene, browsers, scene
 from tickets import contests
 
@@ -55,7 +55,7 @@ def numbered(made: Scene) -> dict[str, Any]:
         "servers:key_delete": made.key.pk, "invoicing:means_default": made.means.pk,
         "invoicing:means_remove": made.means.pk, "invoicing_staff:suspension_decide": 1,
         "invoicing_staff:review_detail": made.review.pk, "invoicing_staff:review_decide": made.review.pk,
-        "invoicing_staff:bank_receipt": made.bank_receipt.pk,
+        "invoicing_staff:bank_receipt": made.bank_receipt.pk, "invoicing_staff:manual_payment": made.by_hand.pk,
         "tickets:attachment": made.attachment.pk, "accounts:session_end": 1, "accounts:token_revoke": made.token.pk,
         "accounts:contact_edit": made.contact.pk, "accounts:contact_remove": made.contact.pk,
         "accounts:mailbox_detail": made.mail.pk, "console:operation_detail": made.operation.pk,
@@ -103,7 +103,7 @@ def addresses(made: Scene) -> dict[str, str]:
         ("invoicing_staff:quote_stage", stage.pk),
     ):
         words[name] = {"reference": made.quote.reference, "pk": pk}
-    for name in ("quote_new", "draft_new", "payment_new", "statement"):
+    for name in ("quote_new", "draft_new", "payment_new", "paid_back", "statement"):
         words[f"invoicing_staff:{name}"] = {"account": made.owner.account.reference}
     words["invoicing_staff:ledger_account"] = {"code": "411000"}
     words["invoicing_staff:ledger_entry"] = {"pk": Entry.objects.order_by("pk")[0].pk}
@@ -128,7 +128,7 @@ def addresses(made: Scene) -> dict[str, str]:
         words |= {name: {"number": thing.number} for name in PAGES if f":{room}_" in name}
         words |= {name: {"number": thing.number} for name in PAGES if name.startswith("api:") and f"_{room}" in name}
     words |= of_usage(made) | of_a_dispute(made)
-    words["servers:staff_server_detail"] = {"reference": made.server.reference}
+    words |= of_servers(made)
     return _reversed(numbers, words)
 
 
@@ -157,9 +157,23 @@ def of_usage(made: Scene) -> dict[str, dict[str, Any]]:
         "invoicing_staff:group_detail": {"code": a_group(made).code},
         "invoicing_staff:group_add": {"code": "scene", "kind": "member"},
         "invoicing_staff:group_leave": {"code": "scene", "pk": 1},
+        "invoicing_staff:group_price_end": {"code": "scene", "pk": 1},
         "invoicing:pack_order": {"package": pack.package.code}, "api:get_pack": {"reference": pack.reference},
         "invoicing_staff:source_revoke": {"pk": 1}, "invoicing_staff:run_detail": {"pk": a_run(made).pk},
+        "invoicing_staff:payout_detail": {"ref": a_payout(made).provider_ref},
     }  # fmt: skip
+
+
+def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
+    """A server as staff sees it, its limit, announced maintenance."""
+    server, announced = {"reference": made.server.reference}, {"reference": an_interruption(made).reference}
+    staffs = ("servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit")
+    return {
+        **dict.fromkeys((*staffs, "api:list_server_actions"), server),
+        **{key: {"number": made.ticket.number} for key in ("servers:limit_answer", "servers:limit_decide")},
+        **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
+        "servers:staff_interruption_deed": {**announced, "name": "note"},
+    }
 
 
 def of_a_dispute(made: Scene) -> dict[str, dict[str, Any]]:

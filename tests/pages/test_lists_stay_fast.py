@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from abuse.models import Case
+from invoicing import selectors
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
 from invoicing.chasing import pausing
@@ -87,6 +88,30 @@ def test_dunning(world: World, console: Client) -> None:
         pausing.stop(made.invoice, pausing.CASE, now=world.now)
 
     same_cost(console, "/ops/dunning/", more)
+    total = console.get("/ops/dunning/?page=9").context["total"]
+    assert (total.count, total.cents) == (MANY, sum(one.due_cents for one in Invoice.objects.all()))
+
+
+def test_what_a_customer_owes(world: World) -> None:
+    """The overview sums all that is open and lists the first of it."""
+    alice, version = world.customer(), terms.current(world.now)
+    client = logged_in(alice.user, alice.account)
+
+    def more(number: int) -> None:
+        made = charging.charge(
+            alice.account, 9000, description_key="address_blocklisted", because=alice.account, rule="ABU-7",
+            once=f"fee-{number}", terms_version=version.name, now=world.now,
+        )  # fmt: skip
+        if number % 2:
+            Invoice.objects.filter(pk=made.invoice_id).update(state="overdue", overdue_at=world.now)
+
+    same_cost(client, "/billing/", more)
+    found = client.get("/billing/").context["overview"]
+    owed = {one.number: one.due_cents for one in Invoice.objects.all()}
+    late = sum(one.due_cents for one in Invoice.objects.filter(state="overdue"))
+    assert (found.due_cents, found.overdue_cents, found.unpaid_count) == (sum(owed.values()), late, MANY)
+    assert len(found.unpaid) == selectors.SHORT
+    assert f"All {MANY} open invoices" in client.get("/billing/").content.decode()
 
 
 def test_operations(world: World, console: Client) -> None:
@@ -200,6 +225,7 @@ def test_bank_transfers(world: World, console: Client) -> None:
     def more(number: int) -> None:
         raw = statement((100 + number, "no reference"), prefix=f"B{number}-")
         bank_files.take_in(raw, name=f"{number}.xml", actor=actor, now=world.now)
+        world.work()
 
     same_cost(console, "/ops/bank/", more)
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from panel.core import operations
 from panel.core.models import Operation
-from servers import power
 from servers.rules import Verb
+from servers.verbs import power
 from tests.support.desk import Desk
 from tests.support.machines import server_of, simulated_place
 from tests.support.personas import logged_in, staff

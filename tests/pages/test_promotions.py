@@ -8,6 +8,7 @@ from django.test import Client
 
 from invoicing.models import Option, Order, Package, PromotionCode, Subscription
 from invoicing.offering import promotions
+from tests.pages.test_api import Program, problem, token_of
 from tests.pages.test_lists_stay_fast import same_cost
 from tests.support.personas import logged_in, staff
 from tests.support.shop import Shop
@@ -61,6 +62,21 @@ def test_a_customer_sees_what_it_takes_off_before_and_after(world: World, shop: 
     page = client.get(f"/services/orders/{Order.objects.get().reference}/").content.decode()
     assert "Code SPRING" in page
     assert "7.14" in page
+
+
+def test_a_program_orders_with_a_code(world: World, shop: Shop) -> None:
+    row = made(world)
+    program = Program(token_of(world.customer()))
+    wish = {"package": "vps-m", "promotion": "spring"}
+    body = problem(program.post("/orders/preview", wish | {"promotion": "winter"}), 422, "rule")
+    assert body["field"] == "promotion"
+    price = program.post("/orders/preview", wish).json()
+    assert [line["net_cents"] for line in price["lines"]] == [1190, -595]
+    order = wish | {"settings": {"name": "api-1"}, "accepted": price["accept"]}
+    for _ in range(2):
+        placed = program.post("/orders", order, key="promoted")
+        assert (placed.status_code, placed.json()["net_cents"], placed.json()["total_cents"]) == (201, 595, 714)
+    assert row.uses.count() == 1
 
 
 def test_an_order_over_nothing_asks_for_no_payment(world: World, shop: Shop) -> None:

@@ -300,3 +300,18 @@ def test_who_has_a_package_that_is_sold_no_more_keeps_it(world: World, shop: Sho
     client.post(url, order_data(page, package="vps-s"))
     row.refresh_from_db()
     assert (row.package.code, [one.quantity for one in row.options.all()]) == ("vps-s", [1])
+
+
+def test_a_change_offers_only_what_is_sold(world: World, shop: Shop, alice: Customer) -> None:
+    """SUB-12: an interval that no package is sold by, and what cannot be had until the renewal, stand nowhere."""
+    row = shop.buy(alice)
+    url = reverse("invoicing:subscription_change", args=[row.reference])
+    assert 'name="interval" value="year"' in browser(alice).get(url).content.decode()
+    Price.objects.filter(interval="year").delete()
+    Price.objects.filter(package__code="vps-l").update(interval="year")
+    Price.objects.filter(option__code="vps-address").update(interval="year")
+    page = browser(alice).get(url).content.decode()
+    assert [code for code in ("vps-s", "vps-m", "vps-l", "vps-address") if code in page] == ["vps-s", "vps-m"]
+    assert 'name="interval" value="month" checked' in page
+    assert 'name="interval" value="year"' not in page
+    assert browser(alice).post(url, order_data(page, package="vps-s", interval="year")).status_code == 422

@@ -167,7 +167,63 @@ def test_further_addresses_come_and_go_and_the_first_stays(bench: Bench) -> None
     assert found.addresses == (bench.addresses[0],)
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "reboot", "host_key", "blocked"])
+def test_a_machine_that_is_asked_to_shut_down_ends_and_can_be_started(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.soft_stop
+    cloud.shut_down(node.ref)
+    bench.until(lambda node: node is not None and node.power is Power.OFF)
+    cloud.shut_down(node.ref)
+    assert cloud.start(node.ref).power is Power.ON
+
+
+def test_a_new_name_is_the_machines_own(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.rename
+    for _ in range(2):
+        cloud.rename(node.ref, "shop-2")
+    found = cloud.get(node.ref)
+    assert found is not None
+    assert (found.name, found.power) == ("shop-2", Power.ON)
+
+
+def test_a_rebuild_is_done_once_and_keeps_address_and_blocks_but_not_the_host_key(bench: Bench) -> None:
+    node, cloud, ip = bench.made(), bench.cloud, bench.addresses[0]
+    assert cloud.capabilities.rebuild
+    cloud.block_address(node.ref, ip)
+    before = cloud.host_key(node.ref)
+    assert node.build == ""
+    made = cloud.rebuild(node.ref, bench.spec(keys=(key(),)), "one")
+    assert (made.ref, made.power, made.addresses, made.build) == (node.ref, Power.ON, (ip,), "one")
+    after = cloud.host_key(node.ref)
+    assert after != before
+    assert cloud.blocked(node.ref) == {ip}
+    epoch = cloud.counters(node.ref, now=NOW).epoch
+    cloud.rebuild(node.ref, bench.spec(), "one")
+    assert (cloud.host_key(node.ref), cloud.counters(node.ref, now=NOW).epoch) == (after, epoch)
+    cloud.stop(node.ref)
+    assert cloud.rebuild(node.ref, bench.spec(), "two").power is Power.ON
+    assert cloud.host_key(node.ref) != after
+
+
+def test_rescue_lasts_until_it_is_left_and_has_a_host_key_of_its_own(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.rescue
+    own = cloud.host_key(node.ref)
+    assert not node.rescue
+    for _ in range(2):
+        rescued = cloud.rescue(node.ref, (key(),))
+        assert (rescued.power, rescued.rescue, rescued.addresses) == (Power.ON, True, node.addresses)
+    assert cloud.host_key(node.ref) != own
+    epoch = cloud.counters(node.ref, now=NOW).epoch
+    assert cloud.reboot(node.ref).rescue
+    assert cloud.counters(node.ref, now=NOW).epoch != epoch
+    for _ in range(2):
+        back = cloud.leave_rescue(node.ref)
+        assert (back.power, back.rescue) == (Power.ON, False)
+    assert cloud.host_key(node.ref) == own
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "shut_down", "reboot", "leave_rescue", "host_key", "blocked"])
 def test_a_machine_that_does_not_exist_is_a_lasting_error(bench: Bench, verb: str) -> None:
     with pytest.raises(ProviderError) as error:
         getattr(bench.cloud, verb)("nobody")

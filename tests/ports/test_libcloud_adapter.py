@@ -132,6 +132,41 @@ def test_power_verbs_are_found_under_other_names_and_done_once(cloud: LibcloudPr
     assert cloud.reboot(ref).power is Power.ON, "the driver said False; the machine says otherwise"
 
 
+def test_what_a_driver_cannot_do_is_told_beforehand_and_refused_for_good(cloud: LibcloudProvider) -> None:
+    ref, can = cloud.create(spec()).ref, cloud.capabilities
+    assert (can.soft_stop, can.rename, can.rebuild, can.rescue) == (True, False, False, False)
+    for refused in (
+        lambda: cloud.rename(ref, "shop"),
+        lambda: cloud.rebuild(ref, spec(), "one"),
+        lambda: cloud.rescue(ref, (KEY,)),
+        lambda: cloud.leave_rescue(ref),
+    ):
+        with pytest.raises(ProviderError) as error:
+            refused()
+        assert (error.value.code, error.value.permanent) == ("not_supported", True)
+
+
+def test_a_machine_is_asked_to_shut_down_only_while_it_is_on(cloud: LibcloudProvider) -> None:
+    ref = cloud.create(spec(keys=())).ref
+    for _ in range(2):
+        cloud.shut_down(ref)
+    assert cloud.driver.calls[1:] == ["off"]  # type: ignore[attr-defined]
+
+
+def test_a_new_name_keeps_the_mark_that_the_machine_is_found_by() -> None:
+    class Renames(Plain):
+        def ex_rename_node(self, node: VendorNode, name: str) -> bool:
+            self.nodes[str(node.id)].name = name
+            return False
+
+    cloud = LibcloudProvider("habits-1", Renames(), CONFIG)
+    made = cloud.create(spec())
+    cloud.rename(made.ref, "shop")
+    found = cloud.find("op-7")
+    assert found is not None
+    assert (found.ref, found.name.startswith("shop--")) == (made.ref, True)
+
+
 def test_a_destroyed_machine_that_stays_listed_is_gone(cloud: LibcloudProvider) -> None:
     ref = cloud.create(spec()).ref
     cloud.destroy(ref)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from invoicing.documents import InvoiceDocument, einvoice
+from invoicing.documents import Collection, InvoiceDocument, einvoice
 from invoicing.issuing import document_rules
 from panel.core.errors import ProviderError
 from tests.support import einvoices, papers
@@ -25,6 +25,28 @@ def test_a_sound_document_breaks_no_rule(syntax: str) -> None:
     assert document_rules.faults(papers.DOCUMENT) == []
 
 
+DEBIT = Collection("sepa", "0189", mandate="MDT-7KQ2M9", creditor="FR72ZZZ123456")
+CARD = Collection("card", "4242", brand="visa")
+COLLECTED = {
+    "debit": (DEBIT, ["59", "MDT-7KQ2M9", "FR72ZZZ123456", "XXXX0189"]),
+    "the provider's debit": (replace(DEBIT, mandate="", creditor=""), ["59", "XXXX0189"]),
+    "card": (CARD, ["48", "4242"]),
+}
+
+
+@pytest.mark.parametrize("syntax", WRITERS)
+@pytest.mark.parametrize("name", COLLECTED)
+def test_how_it_is_collected_is_said_and_breaks_no_rule(name: str, syntax: str) -> None:
+    """INV-5: BT-81, the mandate (BT-89), its creditor (BT-90) and the last digits of what is debited (BT-91, BT-87)."""
+    collection, values = COLLECTED[name]
+    document = replace(papers.DOCUMENT, collection=collection)
+    xml = WRITERS[syntax](document)
+    assert einvoices.broken(xml, syntax) == []
+    assert document_rules.faults(document) == []
+    for value in values:
+        assert f">{value}<" in xml.decode()
+
+
 OFFICIAL: dict[str, tuple[InvoiceDocument, str]] = {
     "sum of lines": (replace(papers.DOCUMENT, lines=(replace(LINE, net_cents=1191), papers.TRAFFIC)), "BR-CO-10"),
     "amount due": (replace(papers.DOCUMENT, total_cents=3379), "BR-CO-15"),
@@ -38,6 +60,7 @@ OFFICIAL: dict[str, tuple[InvoiceDocument, str]] = {
     "credit note of nothing": (replace(papers.DOCUMENT, kind="credit_note"), "BR-FR-CO-05"),
     "VAT rate": (replace(papers.DOCUMENT, vat=(replace(GROUP, rate="19"),),
                          lines=tuple(replace(line, vat_rate="19") for line in papers.DOCUMENT.lines)), "BR-FR-16"),
+    "a whole card number": (replace(papers.DOCUMENT, collection=replace(CARD, last4="4242424242424242")), "BR-51"),
     "VAT number where no VAT is": (
         replace(papers.DOCUMENT, vat=(replace(GROUP, code="O", vat_cents=0),), vat_cents=0, total_cents=2815), "BR-O-"
     ),
@@ -63,6 +86,10 @@ OWN: dict[str, tuple[InvoiceDocument, str]] = {
     "no due date": (replace(papers.DOCUMENT, due_on=""), "due date"),
     "due before it was issued": (replace(papers.DOCUMENT, due_on="2026-03-01"), "due date"),
     "a group that no line has": (replace(papers.DOCUMENT, vat=(replace(GROUP, rate="10"),)), "groups"),
+    "a debit without its mandate": (replace(papers.DOCUMENT, collection=replace(DEBIT, mandate="")), "its mandate"),
+    "a whole account number": (
+        replace(papers.DOCUMENT, collection=replace(DEBIT, last4="FR7630006000011234567890189")), "last digits"
+    ),
     "more paid than asked": (replace(papers.DOCUMENT, paid_cents=3379), "more is paid"),
 }  # fmt: skip
 

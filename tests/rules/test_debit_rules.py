@@ -91,6 +91,11 @@ def test_one_that_holds_to_all_goes() -> None:
     unsent = replace(good, told_on=None, told_debit_on=None, told_cents=None)
     assert debit_rules.hindrance(unsent, today=date(2026, 4, 15)) == "untold"
     assert debit_rules.hindrance(unsent, today=date(2026, 4, 16)) == "too_late", "its day is missed: it is told anew"
+    once, twice = [date(2026, 4, 16)], [date(2026, 4, 2), date(2026, 4, 16)]
+    for days, why in ((once, "too_late"), (twice, "missed"), ([date(2026, 4, 20), *once], "too_late")):
+        for of in (good, unsent):
+            assert debit_rules.hindrance(replace(of, told_days=days), today=date(2026, 4, 16)) == why
+    assert debit_rules.hindrance(replace(good, told_days=twice), today=date(2026, 4, 15)) == "", "its day is reached"
 
 
 @given(st.dates(date(2020, 1, 1), date(2099, 12, 31)), st.text("ABCDEFGHJK23456789", min_size=8, max_size=8))

@@ -104,7 +104,7 @@ SELLER = SellerVat(
     home_rate=Decimal(20),
     uses_oss=True,
     oss_rates=(OssRate("DE", Decimal(19), date(2021, 1, 1)), OssRate("EE", Decimal(22), date(2024, 1, 1)),
-               OssRate("EE", Decimal(24), date(2025, 7, 1))),
+               OssRate("EE", Decimal(24), date(2025, 7, 1)), OssRate("RE", Decimal("8.5"), date(2000, 4, 1))),
 )  # fmt: skip
 DAY = date(2026, 11, 22)
 
@@ -122,6 +122,11 @@ DAY = date(2026, 11, 22)
         (VatFacts("EE", False), ("S", Decimal(24), "oss")),
         (VatFacts("CH", True, "CHE123", True), ("O", Decimal(0), "outside_eu")),
         (VatFacts("us", False), ("O", Decimal(0), "outside_eu")),
+        (VatFacts("RE", True, "FR44732829320"), ("S", Decimal("8.5"), "france_overseas")),
+        (VatFacts("re", False), ("S", Decimal("8.5"), "france_overseas")),
+        (VatFacts("GF", True), ("O", Decimal(0), "not_applied")),
+        (VatFacts("YT", False), ("O", Decimal(0), "not_applied")),
+        (VatFacts("NC", True), ("O", Decimal(0), "outside_eu")),
     ],
 )
 def test_each_customer_has_one_treatment(facts: VatFacts, expected: tuple[str, Decimal, str]) -> None:
@@ -144,6 +149,8 @@ def test_under_the_threshold_consumers_abroad_pay_the_home_rate() -> None:
 def test_a_sale_without_a_known_rate_is_refused_rather_than_untaxed() -> None:
     with pytest.raises(tax_rules.UnknownRate):
         tax_rules.treatment(VatFacts("SE", False), SELLER, DAY)
+    with pytest.raises(tax_rules.UnknownRate):
+        tax_rules.treatment(VatFacts("GP", True), SELLER, DAY)
 
 
 def test_the_table_on_file_knows_every_member_state() -> None:
@@ -151,6 +158,8 @@ def test_the_table_on_file_knows_every_member_state() -> None:
 
     for country in tax_rules.EU - {"FR"}:
         assert Decimal(15) <= tax_rules.oss_rate(country, oss_rates(), DAY) <= Decimal(27)
+    for department in tax_rules.OVERSEAS:
+        assert tax_rules.oss_rate(department, oss_rates(), DAY) == Decimal("8.5")
 
 
 GB = Decimal(10) ** 9

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.banking import bank_rules
+from invoicing.issuing.document_rules import PAYABLE, PREFIXES
 from invoicing.paying import payment_rules
 
 MOVES = st.lists(st.tuples(st.sampled_from(["refund", "dispute", "won"]), st.integers(1, 900)), max_size=12)
@@ -29,15 +30,18 @@ def test_refunds_and_disputes_never_exceed_what_came_in(amount: int, moves: list
         assert 0 <= refunded + disputed <= amount
 
 
-@given(st.integers(2020, 2099), st.integers(1, 999_999))
-def test_a_structured_reference_leads_back_to_its_invoice(year: int, count: int) -> None:
-    number = f"F{year}-{count:06d}"
+@given(st.sampled_from(PAYABLE), st.integers(2020, 2099), st.integers(1, 999_999))
+def test_a_structured_reference_leads_back_to_its_document(kind: str, year: int, count: int) -> None:
+    number = f"{PREFIXES[kind]}{year}-{count:06d}"
     reference = bank_rules.structured(number)
     spaced = " ".join(reference[place : place + 4] for place in range(0, len(reference), 4))
     assert bank_rules.numbers(reference) == bank_rules.numbers(f"pay {spaced}") == [number]
 
 
-@pytest.mark.parametrize("text", ["", "RF00F2026000001", "F2026-0000019", "XF2026-000001", "F26-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "RF00F2026000001", "F2026-0000019", "XF2026-000001", "F26-1", "A2026-000001", "LA2026-000001"],
+)
 def test_what_is_no_reference_names_nothing(text: str) -> None:
     assert bank_rules.numbers(text) == []
 

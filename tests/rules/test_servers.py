@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from panel.core import calendars
 from servers import rules
-from servers.rules import Power, State, Verb, WhyNot
+from servers.rules import Power, Standing, State, Verb, WhyNot
 
 instants = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda value: value.replace(tzinfo=UTC))
 days = st.dates(date(2020, 1, 1), date(2034, 12, 31))
@@ -25,26 +25,83 @@ def test_whatever_lives_can_be_removed(state: State) -> None:
     assert State.DESTROYING in rules.TRANSITIONS[state]
 
 
-@given(state=st.sampled_from(State), verb=st.sampled_from(sorted(rules.POWER_VERBS)), busy=st.booleans())
-def test_a_button_that_applies_leads_along_the_table(state: State, verb: str, busy: bool) -> None:
-    if rules.why_not(Verb(verb), state=state, busy=busy) is None:
-        assert not busy
+standings = st.builds(
+    Standing, state=st.sampled_from(State), busy=st.booleans(), able=st.booleans(), rescue=st.booleans(),
+    protected=st.booleans(), keys=st.booleans(), ends=st.booleans(),
+)  # fmt: skip
+
+
+@given(at=standings, verb=st.sampled_from(sorted(rules.ONE_AT_A_TIME)))
+def test_a_button_that_applies_leads_along_the_table(at: Standing, verb: str) -> None:
+    if rules.why_not(Verb(verb), at) is None:
+        assert at.able
+        assert not at.busy
         target = rules.after(Verb(verb))
-        assert target is None or target in rules.TRANSITIONS[state]
+        assert target in (None, at.state) or target in rules.TRANSITIONS[at.state]
+
+
+@given(at=standings)
+def test_what_is_protected_or_suspended_is_neither_destroyed_nor_rebuilt(at: Standing) -> None:
+    if at.protected or at.state == State.SUSPENDED:
+        assert rules.why_not(Verb.DESTROY, at)
+        assert rules.why_not(Verb.REBUILD, at)
+
+
+@given(at=standings)
+def test_of_two_opposites_one_applies_at_most(at: Standing) -> None:
+    for pair in ((Verb.RESCUE, Verb.LEAVE_RESCUE), (Verb.PROTECT, Verb.UNPROTECT), (Verb.START, Verb.CUT)):
+        assert [rules.why_not(verb, at) for verb in pair].count(None) <= 1
 
 
 @pytest.mark.parametrize(
-    ("verb", "state", "busy", "reason"),
+    ("verb", "at", "reason"),
     [
-        (Verb.START, State.RUNNING, False, WhyNot.ALREADY_ON), (Verb.START, State.STOPPED, False, None),
-        (Verb.STOP, State.STOPPED, False, WhyNot.ALREADY_OFF), (Verb.REBOOT, State.STOPPED, False, WhyNot.ALREADY_OFF),
-        (Verb.STOP, State.RUNNING, True, WhyNot.BUSY), (Verb.START, State.SUSPENDED, False, WhyNot.SUSPENDED),
-        (Verb.STOP, State.CREATING, False, WhyNot.NOT_READY), (Verb.KEYS, State.RUNNING, True, None),
-        (Verb.KEYS, State.DESTROYED, False, WhyNot.ENDED), (Verb.REBOOT, State.FAILED, False, WhyNot.FAILED),
+        (Verb.START, Standing(State.RUNNING), WhyNot.ALREADY_ON), (Verb.START, Standing(State.STOPPED), None),
+        (Verb.STOP, Standing(State.STOPPED), WhyNot.ALREADY_OFF),
+        (Verb.CUT, Standing(State.STOPPED), WhyNot.ALREADY_OFF), (Verb.CUT, Standing(State.RUNNING), None),
+        (Verb.REBOOT, Standing(State.STOPPED), WhyNot.ALREADY_OFF),
+        (Verb.STOP, Standing(State.RUNNING, busy=True), WhyNot.BUSY),
+        (Verb.STOP, Standing(State.RUNNING, able=False), WhyNot.NOT_HERE),
+        (Verb.START, Standing(State.SUSPENDED), WhyNot.SUSPENDED),
+        (Verb.STOP, Standing(State.CREATING), WhyNot.NOT_READY), (Verb.KEYS, Standing(State.RUNNING, busy=True), None),
+        (Verb.KEYS, Standing(State.DESTROYED), WhyNot.ENDED), (Verb.REBOOT, Standing(State.FAILED), WhyNot.FAILED),
+        (Verb.KEYS, Standing(State.SUSPENDED), None), (Verb.RENAME, Standing(State.SUSPENDED), None),
+        (Verb.RENAME, Standing(State.DESTROYED), WhyNot.ENDED), (Verb.PROTECT, Standing(State.CREATING), None),
+        (Verb.PROTECT, Standing(State.RUNNING, ends=True), WhyNot.ENDS_ALREADY),
+        (Verb.REBUILD, Standing(State.RUNNING, rescue=True), WhyNot.IN_RESCUE),
+        (Verb.REBUILD, Standing(State.STOPPED, protected=True), WhyNot.PROTECTED),
+        (Verb.RESCUE, Standing(State.RUNNING, keys=False), WhyNot.NO_KEY),
+        (Verb.LEAVE_RESCUE, Standing(State.RUNNING), WhyNot.NOT_IN_RESCUE),
+        (Verb.DESTROY, Standing(State.RUNNING, protected=True), WhyNot.PROTECTED),
+        (Verb.DESTROY, Standing(State.DESTROYING), WhyNot.ENDED), (Verb.DESTROY, Standing(State.STOPPED), None),
     ],
 )  # fmt: skip
-def test_buttons_say_why_not(verb: Verb, state: State, busy: bool, reason: WhyNot | None) -> None:
-    assert rules.why_not(verb, state=state, busy=busy) == reason
+def test_buttons_say_why_not(verb: Verb, at: Standing, reason: WhyNot | None) -> None:
+    assert rules.why_not(verb, at) == reason
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    (" Web-1 ", "web-1"), ("a", "a"), ("a" * 63, "a" * 63), ("a" * 64, None), ("-a", None), ("a-", None), ("", None),
+    ("a b", None), ("a.b", None), ("é", None),
+])  # fmt: skip
+def test_a_name_is_a_host_name(text: str, name: str | None) -> None:
+    assert rules.host_name(text) == name
+
+
+@pytest.mark.parametrize(("text", "labels"), [
+    ("Shop, production shop", ["production", "shop"]), ("", []), ("été v1.2", ["v1.2", "été"]), ("a/b", None),
+    ("x" * 25, None), (" ".join("abcdefghi"), None), (" ".join("abcdefgh"), list("abcdefgh")),
+])  # fmt: skip
+def test_labels_are_a_few_short_words(text: str, labels: list[str] | None) -> None:
+    assert rules.labels(text) == labels
+
+
+@pytest.mark.parametrize(("text", "script"), [
+    ("a\r\nb\rc", "a\nb\nc\n"), (" \n", ""), ("", ""), ("x" * 16_383, "x" * 16_383 + "\n"), ("x" * 16_384, None),
+    ("é" * 8_192, None), ("a\0b", None),
+])  # fmt: skip
+def test_a_script_has_the_line_ends_and_the_size_that_every_place_takes(text: str, script: str | None) -> None:
+    assert rules.first_boot(text) == script
 
 
 @pytest.mark.parametrize(
@@ -106,12 +163,13 @@ def test_a_threshold_is_crossed_once_however_the_bytes_arrive(
     used: int, more: int, included: int, own: int | None
 ) -> None:
     warn_at = (50, 75, 90, 100)
-    first = rules.crossed(used, included, warn_at=warn_at, own=own, warned=0)
+    before, after = rules.percent_used(used, included), rules.percent_used(used + more, included)
+    first = rules.crossed(before, warn_at=warn_at, own=own, warned=0)
     warned = first[-1] if first else 0
-    second = rules.crossed(used + more, included, warn_at=warn_at, own=own, warned=warned)
+    second = rules.crossed(after, warn_at=warn_at, own=own, warned=warned)
     assert not set(first) & set(second)
     assert first == sorted(first)
-    assert [*first, *second] == rules.crossed(used + more, included, warn_at=warn_at, own=own, warned=0)
+    assert [*first, *second] == rules.crossed(after, warn_at=warn_at, own=own, warned=0)
 
 
 def test_the_forecast_goes_on_at_the_pace_seen_and_is_silent_at_first() -> None:

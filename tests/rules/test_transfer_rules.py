@@ -24,7 +24,7 @@ FINE = Service(state="active")
         ({}, None), ({"state": "terminated"}, Why.ENDED), ({"state": "suspended"}, Why.RESTING),
         ({"on_trial": True}, Why.TRIAL), ({"ends": True}, Why.ENDING), ({"change_planned": True}, Why.CHANGING),
         ({"renewal_due": True}, Why.RENEWING), ({"month_open": True}, Why.COUNTING),
-        ({"metered_by_events": True}, Why.METERED), ({"unpaid": 1}, Why.UNPAID), ({"disputed": 1}, Why.DISPUTED),
+        ({"unpaid": 1}, Why.UNPAID), ({"disputed": 1}, Why.DISPUTED),
         ({"restrictions": 1}, Why.RESTRICTED), ({"state": "suspended", "restrictions": 1}, Why.RESTRICTED),
     ],
 )  # fmt: skip
@@ -54,3 +54,20 @@ def test_the_parts_of_a_month_add_up(used: list[int], included: int, whole: bool
     assert all(part.billable >= 0 for part in parts)
     if before <= included / GB:
         assert not any(part.net for part in parts)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 3000)), min_size=1, max_size=5), st.integers(0, 2000))
+def test_the_parts_of_a_metered_month_add_up(used: list[tuple[int, int]], included: int) -> None:
+    """OPR-1: the parts of a month take its allowance and its tiers in turn, packs of each before either."""
+    steps = usage_rules.tiers([{"up_to": "1000", "unit_price": "0.06"}, {"up_to": None, "unit_price": "0.045"}])
+    quantities, paid = [Decimal(one) for one, _ in used], [Decimal(min(pair)) for pair in used]
+    (whole,) = usage_rules.months([sum(quantities)], Decimal(included), steps, prepaid=[sum(paid)])  # type: ignore[list-item]
+    parts = usage_rules.shared(whole, quantities, paid, steps)
+    assert sum(part.billable for part in parts) == whole.billable
+    for tier in steps:
+        in_tier = [one.quantity for one in whole.parts if one.unit_price == tier.unit_price]
+        cut = [one.quantity for part in parts for one in part.parts if one.unit_price == tier.unit_price]
+        assert sum(cut) == sum(in_tier)
+    assert abs(sum(part.net for part in parts) - whole.net) <= 2 * len(parts)
+    assert parts[0].allowance == included
+    assert usage_rules.shared(whole, [sum(quantities)], [sum(paid)], steps) == [whole]  # type: ignore[list-item]

@@ -20,6 +20,9 @@ def refused() -> None:
         Event.objects.filter(pk=event.pk).update(kind="other")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         Event.objects.filter(pk=event.pk)._raw_delete(using="default")
+    if connection.vendor == "postgresql":  # SQLite has no such statement
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE core_event CASCADE")
     assert Event.objects.get(pk=event.pk).kind == "test.kind"
 
 
@@ -40,7 +43,8 @@ def test_a_flush_empties_append_only_tables_and_leaves_them_guarded(time: int) -
 @pytest.mark.django_db(transaction=True)
 def test_migrate_puts_back_what_somebody_dropped() -> None:
     triggers.drop(connection)
-    assert len(triggers.missing(connection)) == len(triggers.declared())
+    on_this_engine = [one for one in triggers.declared() if one.statements(connection.vendor)]
+    assert len(triggers.missing(connection)) == len(on_this_engine)
     assert [warning.id for warning in triggers.check_triggers(["default"])] == ["core.W001"]
     call_command("migrate", verbosity=0, skip_checks=True)
     assert triggers.missing(connection) == []

@@ -56,7 +56,10 @@ def debited(world: World, shop: Shop, alice: Customer | None = None) -> tuple[Cu
 def handed(world: World, staff: Actor, until: date, key: str = "k") -> DebitBatch:
     """A file with every debit up to `until`, given to the bank."""
     batch = batches.make(key=key, until=until, actor=staff, now=world.now)
-    return batches.hand_over(batch, actor=staff, now=world.now)
+    batches.hand_over(batch, actor=staff, now=world.now)
+    world.work()
+    batch.refresh_from_db()
+    return batch
 
 
 def in_file(batch: DebitBatch) -> list[tuple[str, str, str]]:
@@ -76,6 +79,7 @@ def in_file(batch: DebitBatch) -> list[tuple[str, str, str]]:
 def take(world: World, staff: Actor, raw: bytes, name: str = "bank.xml") -> tuple[BankFile, bool]:
     found = bank_files.take_in(raw, name=name, actor=staff, now=world.now)
     world.work()
+    found[0].refresh_from_db()
     return found
 
 

@@ -1,4 +1,5 @@
-"""A line of an invoice that charges what a meter counted, a promotional code, a prepaid pack, and a billing run."""
+"""More for a scene: a line of an invoice that charges what a meter counted, a promotional code, a prepaid pack, a
+billing run, maintenance."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from invoicing.models import (
     Package,
     Payment,
     PaymentState,
+    Payout,
     Price,
     PromotionCode,
     ServiceTransfer,
@@ -26,6 +28,10 @@ from invoicing.subscribing.period_rules import Period
 from panel import terms
 from panel.accounts import terms_in_force
 from panel.core.actors import SYSTEM
+from servers.maintaining import interruptions
+from servers.maintaining.interruptions import Plan, Words
+from servers.maintaining.maintenance_rules import Kind
+from servers.models import Interruption
 from tests.support.personas import Scene
 
 
@@ -91,6 +97,21 @@ def a_transfer(made: Scene) -> ServiceTransfer:
     )  # fmt: skip
 
 
+def a_payout(made: Scene) -> Payout:
+    """One that the provider has just begun."""
+    return Payout.objects.create(
+        provider="stripe", provider_ref="po_scene", amount_cents=672, made_at=made.world.now,
+        arrives_on=made.world.now.date(),
+    )  # fmt: skip
+
+
 def a_run(made: Scene) -> BillingRun:
     """A billing run with nothing to do."""
     return BillingRun.objects.create(key="scene", as_of=made.world.now, created_at=made.world.now, state="done")
+
+
+def an_interruption(made: Scene) -> Interruption:
+    """Maintenance that was announced."""
+    begins = made.world.now + timedelta(days=9_999)
+    plan = Plan(Kind.PLANNED, made.server.place, Words("scene"), Words("scene"), begins, begins + timedelta(hours=2))
+    return interruptions.announce(plan, actor=SYSTEM, now=made.world.now)

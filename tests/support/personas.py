@@ -20,6 +20,7 @@ from invoicing.models import (
     DraftInvoice,
     Invoice,
     Mandate,
+    ManualPayment,
     Order,
     OrderReview,
     Package,
@@ -69,6 +70,7 @@ class Scene:
     top_up: TopUp
     payment: Payment
     bank_receipt: BankReceipt
+    by_hand: ManualPayment
     subscription: Subscription
     invoice: Invoice
     ticket: Ticket
@@ -137,14 +139,19 @@ def scene() -> Scene:
     )  # fmt: skip
     assert subscription.order is not None
     payment = topping_up.begin(owner.account, 5_000, key="top-up", actor=owner.actor, now=world.now, method=means)
-    bank_files.take_in(statement((1_000, "no reference")), name="bank.xml", actor=world.staff("billing"), now=world.now)
+    billing = world.staff("billing")
+    bank_files.take_in(statement((1_000, "no reference")), name="bank.xml", actor=billing, now=world.now)
+    by_hand = manual_sales.record_payment(
+        owner.account, 700, means="cheque", reference="CHQ 1", received_on=date(2026, 3, 2), invoice=None,
+        now=world.now, actor=billing,
+    )  # fmt: skip
     Payment.objects.filter(pk=payment.pk).update(provider_ref="pi_1")
     payments.conclude(payment.pk, Finding("succeeded", "pi_1", 5_000), now=world.now)
     mandate, debit = signed(world, owner, default=False), _debit(world, stranger)
     return Scene(
         world=world, owner=owner, limited=limited, stranger=stranger, server=server, order=order,
         paid=subscription.order, top_up=TopUp.objects.get(), payment=Payment.objects.get(pk=payment.pk),
-        bank_receipt=BankReceipt.objects.get(),
+        bank_receipt=BankReceipt.objects.get(), by_hand=by_hand,
         subscription=subscription, invoice=Invoice.objects.get(account=owner.account), ticket=ticket,
         attachment=Attachment.objects.get(), case=case, report=Report.objects.get(case=None), reporter=desk.reporter,
         key=key,

@@ -1,8 +1,9 @@
 """`make test`: the whole suite on SQLite, then again on PostgreSQL and Redis; one closing line for all of it.
 
 Plain tests first; then what starts programs, makes hosts or counts seconds, a file of it always with the same worker; a
-browser alone. Pages look the same on both engines, so pages, browsers and real hosts are seen once, on SQLite; what is
-marked `long` is lived through once, on PostgreSQL where there is one.
+browser alone. Nothing is asked twice that answers the same: where there is a PostgreSQL, it carries every story, and
+SQLite the first of each file; pages, browsers and real hosts are seen on SQLite. What is marked `long` is lived through
+on PostgreSQL alone.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ ALONE = "crash or local or browser"
 HERE = "not postgres and not redis"
 SQLITE = {"CLAUSE_DATABASE_URL": "", "CLAUSE_REDIS_URL": ""}
 PURE = ("architecture", "rules")  # no database is asked there: once is enough
+SAMPLED = ["-p", "tests.support.sampling"]
 NOTHING_COLLECTED = 5
 CLOSING = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 
@@ -33,7 +35,13 @@ def run(title: str, marks: str, spread: str, environment: dict[str, str], rest: 
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every program of a test compiles the panel anew
     command = [sys.executable, "-m", "pytest", "-q", "-m", marks]
     if spread:
-        command += ["-n", str(min(4, os.cpu_count() or 1)), "--dist", spread]
+        command += [
+            "-n",
+            str(min(4, os.cpu_count() or 1)),
+            "--dist",
+            spread,
+            "--no-loadscope-reorder",
+        ]  # ours: long ones first
     print(f"\n--- {title}", flush=True)
     with subprocess.Popen(
         [*command, *rest], env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
@@ -55,8 +63,8 @@ def main() -> int:
             passed &= run("SQLite", f"{HERE} and not ({ALONE})", "loadfile", SQLITE, rest, total)
         else:
             services = found(stack)
-            once = "" if isinstance(services, cluster.Missing) else " and not long"
-            passed &= run("SQLite", f"{HERE} and not ({ALONE}){once}", "loadfile", SQLITE, rest, total)
+            once, some = ("", []) if isinstance(services, cluster.Missing) else (" and not long", SAMPLED)
+            passed &= run("SQLite", f"{HERE} and not ({ALONE}){once}", "loadfile", SQLITE, [*some, *rest], total)
             passed &= run("SQLite, whole programs", f"{HERE} and (crash or local)", "loadfile", SQLITE, rest, total)
             passed &= run("Headless Chromium", f"{HERE} and browser", "", SQLITE, rest, total)
             passed &= on_postgresql(services, rest, total)

@@ -18,7 +18,16 @@ from invoicing.gateways.fake.store import API_VERSION, Object, Store, public
 from invoicing.gateways.fake.wire import Request, Response
 
 KEY_LIFE = 24 * 3600
-EXPANDABLE = ("customer", "payment_method", "latest_charge", "payment_intent", "setup_intent", "charge", "mandate")
+EXPANDABLE = (
+    "customer",
+    "payment_method",
+    "latest_charge",
+    "payment_intent",
+    "setup_intent",
+    "charge",
+    "mandate",
+    "source",
+)
 
 
 @dataclass(frozen=True)

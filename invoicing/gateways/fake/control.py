@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from invoicing.gateways.fake import disputes, weather
+from invoicing.gateways.fake import balance, disputes, weather
 from invoicing.gateways.fake.faults import Fault
 from invoicing.gateways.fake.store import Store
 from invoicing.gateways.fake.webhooks import Courier, tick
@@ -43,6 +43,8 @@ def handle(store: Store, courier: Courier, request: Request) -> Response:
         return Response.json(200, {"accepted": courier.deliver_due()})
     if name == "dispute":
         return _dispute(store, given)
+    if name == "payout":
+        return _payout(store, given)
     if name == "reset":
         store.reset()
         return Response.json(200, {})
@@ -91,6 +93,16 @@ def _dispute(store: Store, given: dict[str, Any]) -> Response:
                 reason=str(given.get("reason", "fraudulent")), lost=bool(given.get("lost")),
             )  # fmt: skip
     return Response.json(200, {"dispute": made["id"]})
+
+
+def _payout(store: Store, given: dict[str, Any]) -> Response:
+    """{} pays out what is available; {"fail": "po_...", "code": "account_closed"} sends a payout back."""
+    with store.transaction():
+        if "fail" in given:
+            made = balance.fail(store, str(given["fail"]), code=str(given.get("code", "account_closed")))
+        else:
+            made = balance.pay_out(store)
+    return Response.json(200, {"payout": made["id"]})
 
 
 def _clock(store: Store, given: dict[str, Any]) -> Response:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from invoicing.gateways.fake import objects
+from invoicing.gateways.fake import balance, objects
 from invoicing.gateways.fake.faults import Fault
-from invoicing.gateways.fake.store import Object, Store
+from invoicing.gateways.fake.store import Object, Store, public
 
 OPEN, WON, LOST = "needs_response", "won", "lost"
 
@@ -15,7 +15,8 @@ def begin(store: Store, payment: str, *, amount: int = 0, reason: str = "fraudul
     paid = store.get("charge", intent["latest_charge"])
     if paid["status"] != "succeeded" or amount > paid["amount"]:
         raise Fault("This charge cannot be disputed.")
-    made = store.put(objects.dispute(store, paid, amount or paid["amount"], reason, LOST if lost else OPEN))
+    made = objects.dispute(store, paid, amount or paid["amount"], reason, LOST if lost else OPEN)
+    _moved(store, made, "dispute", -made["amount"], fee=balance.DISPUTE_FEE)
     paid["disputed"] = True
     store.put(paid)
     store.emit("charge.dispute.created", made)
@@ -31,11 +32,19 @@ def close(store: Store, ref: str, *, won: bool) -> Object:
     if known["status"] != OPEN:
         raise Fault("This dispute is closed.")
     known["status"] = WON if won else LOST
+    if won:
+        _moved(store, known, "dispute_reversal", known["amount"])
     store.put(known)
     store.emit("charge.dispute.closed", known)
     if won:
         store.emit("charge.dispute.funds_reinstated", known)
     return known
+
+
+def _moved(store: Store, made: Object, category: str, amount: int, *, fee: int = 0) -> None:
+    moved = balance.move(store, "adjustment", category, made, amount, fee=fee)
+    made["balance_transactions"].append(public(moved))
+    store.put(made)
 
 
 def withdrawn(store: Store) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from invoicing.gateways.fake import cards, intents, objects, refunds, sessions
+from invoicing.gateways.fake import balance, cards, intents, objects, refunds, sessions
 from invoicing.gateways.fake.faults import Fault
 from invoicing.gateways.fake.params import METADATA, P, Spec
 from invoicing.gateways.fake.store import Object, Store, page
@@ -248,6 +248,10 @@ def _list(kind: str, url: str, *filters: str) -> Callable[..., Object]:
     return run
 
 
+def _transactions(store: Store, given: Given) -> Object:
+    return page(balance.transactions(store, given), given, "/v1/balance_transactions")
+
+
 def _events(store: Store, given: Given) -> Object:
     wanted = set(given.get("types", [])) | ({given["type"]} if "type" in given else set())
     rows = [row for row in store.where("event") if not wanted or row["type"] in wanted]
@@ -305,6 +309,14 @@ ENDPOINTS: dict[tuple[str, str], tuple[Spec, Callable[..., Object]]] = {
         {},
         lambda store, ref, given: sessions.expire(store, store.get("checkout.session", ref)),
     ),
+    ("GET", "/v1/balance"): ({}, balance.show),
+    ("GET", "/v1/balance_transactions"): ({**LIST, "payout": P(), "type": P(), "source": P()}, _transactions),
+    ("GET", "/v1/balance_transactions/{id}"): ({}, _show("balance_transaction")),
+    ("GET", "/v1/payouts"): (
+        {**LIST, "status": P(choices=("pending", "in_transit", "paid", "failed", "canceled"))},
+        _list("payout", "/v1/payouts", "status"),
+    ),
+    ("GET", "/v1/payouts/{id}"): ({}, _show("payout")),
     ("GET", "/v1/events"): (
         {
             **LIST,

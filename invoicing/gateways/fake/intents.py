@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from invoicing.gateways.fake import cards, objects, sessions
+from invoicing.gateways.fake import balance, cards, objects, sessions
 from invoicing.gateways.fake.faults import CardFault, Fault
 from invoicing.gateways.fake.store import Object, Store, public
 
@@ -144,7 +144,7 @@ def succeed(store: Store, intent: Object, paid: Object, method: Object) -> Objec
         paid=True,
         captured=True,
         amount_captured=paid["amount"],
-        balance_transaction=store.new_id("txn"),
+        balance_transaction=balance.charged(store, paid),
         outcome={
             "network_status": "approved_by_network",
             "reason": None,

@@ -294,7 +294,7 @@ def refund(store: Store, paid: Object, amount: int, given: dict[str, Any]) -> Ob
         "id": store.new_id("re"),
         "object": "refund",
         "amount": amount,
-        "balance_transaction": store.new_id("txn"),
+        "balance_transaction": None,
         "charge": paid["id"],
         "created": int(store.now()),
         "currency": paid["currency"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoicing.gateways.fake import objects
+from invoicing.gateways.fake import balance, objects
 from invoicing.gateways.fake.cards import CARDS
 from invoicing.gateways.fake.faults import Fault
 from invoicing.gateways.fake.store import Object, Store
@@ -33,6 +33,7 @@ def create(store: Store, given: dict[str, Any]) -> Object:
             param="amount",
         )
     made = objects.refund(store, paid, amount, given)
+    made["balance_transaction"] = balance.move(store, "refund", "refund", made, -amount)["id"]
     method = store.get("payment_method", paid["payment_method"])
     if method["type"] == "card" and CARDS[method["_test_card"]].refund_fails:
         made["_fails_at"] = store.now() + FAILS_AFTER
@@ -53,9 +54,8 @@ def fail_due(store: Store) -> None:
     for made in store.where("refund", status="pending"):
         if made.get("_fails_at", 0) > store.now():
             continue
-        made.update(
-            status="failed", failure_reason="expired_or_canceled_card", failure_balance_transaction=store.new_id("txn")
-        )
+        back = balance.move(store, "refund_failure", "refund_failure", made, made["amount"])
+        made.update(status="failed", failure_reason="expired_or_canceled_card", failure_balance_transaction=back["id"])
         store.put(made)
         paid = store.get("charge", made["charge"])
         paid["amount_refunded"] -= made["amount"]

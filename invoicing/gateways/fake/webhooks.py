@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from invoicing.gateways.fake import intents, refunds, sessions
+from invoicing.gateways.fake import balance, intents, refunds, sessions
 from invoicing.gateways.fake.store import Store, public
 
 GIVE_UP_AFTER = 3 * 24 * 3600
@@ -143,14 +143,17 @@ class Courier:
 
 
 def tick(store: Store) -> None:
-    """What time alone does: sessions expire, direct debits settle, some refunds come back."""
+    """What time alone does: sessions expire, direct debits settle, some refunds come back, payouts arrive."""
     with store.lock:
         now = store.now()
         waiting: list[Any] = store.sql(
             "SELECT 1 FROM objects WHERE (kind = 'checkout.session' AND json_extract(body, '$.status') = 'open' AND "
             "json_extract(body, '$.expires_at') <= ?) OR (kind = 'payment_intent' AND json_extract(body, '$.status') = "
             "'processing' AND json_extract(body, '$._settles_at') <= ?) OR (kind = 'refund' AND "
-            "json_extract(body, '$.status') = 'pending' AND json_extract(body, '$._fails_at') <= ?) LIMIT 1",
+            "json_extract(body, '$.status') = 'pending' AND json_extract(body, '$._fails_at') <= ?) OR "
+            "(kind = 'payout' AND "
+            "json_extract(body, '$.status') = 'in_transit' AND json_extract(body, '$.arrival_date') <= ?) LIMIT 1",
+            now,
             now,
             now,
             now,
@@ -160,3 +163,4 @@ def tick(store: Store) -> None:
                 sessions.expire_due(store)
                 intents.settle_due(store)
                 refunds.fail_due(store)
+                balance.arrive_due(store)

@@ -9,7 +9,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from invoicing import actions
-from invoicing.funding import funds, topping_up
+from invoicing.funding import funds, taken_back, topping_up
 from invoicing.models import PaymentMethod, TopUp
 from panel.accounts import selectors as people
 from panel.api import auth, idempotency, paging
@@ -22,6 +22,9 @@ router = Router(tags=["funds"])
 
 class FundsOut(Schema):
     balance_cents: int = Field(description="Confirmed and not spent yet; it pays each invoice when it is issued.")
+    owed_cents: int = Field(
+        description="Spent before a bank took it back, and on no invoice: what is added next settles it first."
+    )
 
 
 class TopUpIn(Schema):
@@ -47,7 +50,8 @@ def _top_up(row: TopUp) -> TopUpOut:
 
 @router.get("", response=FundsOut, summary="Balance of the funds")
 def get_funds(request: HttpRequest) -> FundsOut:
-    return FundsOut(balance_cents=funds.balance(people.account(auth.actor(request, actions.FUNDS))))
+    account = people.account(auth.actor(request, actions.FUNDS))
+    return FundsOut(balance_cents=funds.balance(account), owed_cents=taken_back.owed(account))
 
 
 @router.get("/top-ups", response=paging.Pages[TopUpOut], summary="List top-ups")

@@ -10,7 +10,8 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from invoicing import actions, selectors
-from invoicing.models import Debit, Order, Payment, PaymentMethod
+from invoicing.consuming import packs
+from invoicing.models import ONCE, Debit, Order, Payment, PaymentMethod
 from invoicing.offering import catalogue, pricing
 from invoicing.paying import payments
 from invoicing.subscribing import ordering
@@ -23,6 +24,7 @@ from panel.core.errors import RuleViolation
 
 router = Router(tags=["orders"])
 Interval = Literal["month", "year"]
+Sold = Literal["month", "year", "once"]
 
 
 class PackageOut(Schema):
@@ -31,14 +33,14 @@ class PackageOut(Schema):
     summary: str
     spec: dict[str, Any]
     prices_cents: dict[str, int] = Field(
-        description="Per interval, excluding VAT; without an interval it is not sold by."
+        description="Per interval, excluding VAT; without an interval it is not sold by. A prepaid pack has `once`."
     )
     options: list[str]
 
 
 class Wish(Schema):
     package: str
-    interval: Interval = "month"
+    interval: Sold = Field("month", description="`once` for a prepaid pack, which has no options and no trial.")
     options: dict[str, int] = Field({}, description="Quantity of each option by its code.")
     promotion: str = Field("", max_length=60, description="A promotional code.")
     trial: bool = Field(default=False, description="The free trial of the package, once for an account.")
@@ -163,15 +165,24 @@ def key_of(request: HttpRequest) -> str:
 
 @router.get("/packages", response=list[PackageOut], summary="List packages")
 def list_packages(request: HttpRequest) -> list[PackageOut]:
-    """What can be ordered now, with today's prices."""
+    """What can be ordered now, with today's prices: services, then prepaid packs (OPR-9), whose `spec` names the meter
+    they pay for and how many units they hold."""
     asking, now = auth.actor(request, actions.CATALOGUE), clock.now()
-    return [
+    account = people.account(asking)
+    services = [
         PackageOut(
             code=one.item.code, name=one.item.name, summary=one.item.summary, spec=one.spec,
             options=[extra.item.code for extra in extras], prices_cents=one.by_interval,
         )
-        for _family, packages, extras in selectors.offers(now, people.account(asking))
+        for _family, packages, extras in selectors.offers(now, account)
         for one in packages
+    ]  # fmt: skip
+    return services + [
+        PackageOut(
+            code=one.item.code, name=one.name, summary=one.summary, spec=one.item.spec, options=[],
+            prices_cents={ONCE: one.cents or 0},
+        )
+        for one in selectors.pack_offers(now, account)
     ]  # fmt: skip
 
 
@@ -179,7 +190,7 @@ def list_packages(request: HttpRequest) -> list[PackageOut]:
 def preview_order(request: HttpRequest, payload: Wish) -> PriceOut:
     """The first period with its options and VAT, exactly as an order would cost now; nothing is kept."""
     asking = auth.actor(request, actions.ORDER)
-    account, package = people.account(asking), catalogue.package(payload.package)
+    account, package = people.account(asking), catalogue.sold(payload.package, payload.interval)
     priced = pricing.price(
         account,
         package,
@@ -189,6 +200,8 @@ def preview_order(request: HttpRequest, payload: Wish) -> PriceOut:
         promotion=payload.promotion,
         trial=payload.trial,
     )
+    if payload.interval == ONCE:
+        packs.sold_under(priced.terms)
     quotation = priced.quotation
     lines = [
         LineOut(

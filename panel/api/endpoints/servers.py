@@ -1,17 +1,20 @@
-"""Servers: list, look, switch on and off."""
+"""Servers: list, look, and what a person may have done to them (SRV-8)."""
 
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 
 from panel.api import auth, idempotency, paging
 from panel.core import clock
-from servers import actions, places, power
-from servers.models import AddressHolding, Server, TrafficMonth
+from panel.core.actions import Action
+from servers import actions, months, places
+from servers.models import AddressHolding, Server, ServerAction
 from servers.rules import Verb
+from servers.verbs import destroying, naming, power, protection, rebuilding
 
 router = Router(tags=["servers"])
 
@@ -34,6 +37,9 @@ class ServerOut(Schema):
     ordered_at: datetime
     ready_at: datetime | None
     ended_at: datetime | None
+    labels: list[str]
+    protected: bool
+    rescue_since: datetime | None
 
 
 class ServerFull(ServerOut):
@@ -43,7 +49,28 @@ class ServerFull(ServerOut):
 
 
 class PowerIn(Schema):
-    action: Literal["start", "stop", "reboot"]
+    action: Literal["start", "stop", "cut", "reboot"]
+
+
+class ServerChange(Schema):
+    """What is to be another; what is left out stays."""
+
+    name: str | None = None
+    labels: list[str] | None = Field(None, max_length=100)
+    protected: bool | None = None
+
+
+class RebuildIn(Schema):
+    image: str
+    confirm: str = Field(description="the server's name")
+
+
+class RescueIn(Schema):
+    on: bool = Field(description="false: leave the rescue system")
+
+
+class DestroyIn(Schema):
+    confirm: str = Field(description="the server's name")
 
 
 class ActionOut(Schema):
@@ -54,13 +81,18 @@ class ActionOut(Schema):
     finished_at: datetime | None
 
 
+def _action(made: ServerAction) -> ActionOut:
+    return ActionOut(
+        id=made.pk, action=made.verb, state=made.state, requested_at=made.requested_at, finished_at=made.finished_at
+    )
+
+
 def _rows(request: HttpRequest) -> QuerySet[Server]:
     asking = auth.actor(request, actions.SEE)
     first = AddressHolding.objects.filter(server=OuterRef("pk"), until=None, is_first=True)
-    month = TrafficMonth.objects.filter(server=OuterRef("pk")).order_by("-starts_on")
-    rows: QuerySet[Server] = Server.objects.visible_to(asking).select_related("subscription").annotate(
-        first_ip=Subquery(first.values("address__ip")[:1]), month_rx=Subquery(month.values("rx_bytes")[:1]),
-        month_tx=Subquery(month.values("tx_bytes")[:1]),
+    mine = Server.objects.visible_to(asking).select_related("subscription").prefetch_related("labels")
+    rows: QuerySet[Server] = mine.annotate(
+        first_ip=Subquery(first.values("address__ip")[:1]), month_bytes=months.own()
     )  # fmt: skip
     return rows
 
@@ -70,11 +102,11 @@ def _fields(row: Server) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in (
             "reference", "name", "state", "power", "reachable", "place", "image", "included_bytes", "ordered_at",
-            "ready_at",
-            "ended_at")},
+            "ready_at", "ended_at", "protected", "rescue_since")},
+        "labels": [label.name for label in row.labels.all()],
         "simulated": places.is_simulated(row.place), "vcpu": size["vcpu"], "memory_mb": size["memory_mb"],
         "disk_gb": size["disk_gb"], "address": getattr(row, "first_ip", None),
-        "traffic_bytes": (getattr(row, "month_rx", 0) or 0) + (getattr(row, "month_tx", 0) or 0),
+        "traffic_bytes": getattr(row, "month_bytes", 0) or 0,
     }  # fmt: skip
 
 
@@ -87,7 +119,10 @@ def list_servers(request: HttpRequest, paged: paging.Paging, ended: bool = False
 
 @router.get("/{reference}", response=ServerFull, summary="Get a server")
 def get_server(request: HttpRequest, reference: str) -> ServerFull:
-    row = _rows(request).get(reference=reference)
+    return _full(_rows(request).get(reference=reference))
+
+
+def _full(row: Server) -> ServerFull:
     held = row.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
     return ServerFull(
         **_fields(row), addresses=[one.address.ip for one in held], host_key=row.host_key,
@@ -95,15 +130,67 @@ def get_server(request: HttpRequest, reference: str) -> ServerFull:
     )  # fmt: skip
 
 
-@router.post("/{reference}/power", response={202: ActionOut}, summary="Start, stop or reboot a server")
+@router.patch("/{reference}", response=ServerFull, summary="Rename, label or protect a server")
+def change_server(request: HttpRequest, reference: str, payload: ServerChange) -> ServerFull:
+    """Takes effect at once; the machine learns its new name a little later, where its place can tell it. A protected
+    server refuses to be destroyed and rebuilt; to take the protection off a token needs `order` too."""
+    server, asking, now = _mine(request, reference, actions.RENAME), auth.actor(request, actions.RENAME), clock.now()
+    with transaction.atomic():
+        if payload.name is not None:
+            naming.rename(server, payload.name, actor=asking, now=now)
+        if payload.labels is not None:
+            naming.label(server, ",".join(payload.labels), actor=asking, now=now)
+        if payload.protected is not None:
+            protection.protect(server, on=payload.protected, actor=asking, now=now)
+    return _full(_rows(request).get(reference=reference))
+
+
+def _mine(request: HttpRequest, reference: str, action: Action) -> Server:
+    return Server.objects.visible_to(auth.actor(request, action)).get(reference=reference)
+
+
+@router.post("/{reference}/power", response={202: ActionOut}, summary="Start, stop, cut or reboot a server")
 @idempotency.once(actions.STOP)  # each verb asks for the same permission
 def power_server(request: HttpRequest, reference: str, payload: PowerIn) -> tuple[int, Schema]:
-    """Accepted, and carried out by the panel: look at the server to see when it is done. Stopping does not stop
-    billing."""
+    """Accepted, and carried out by the panel: look at its actions to see how it ended. `stop` asks the machine to shut
+    down and fails when it does not; `cut` takes its power away. Neither stops billing."""
     verb = Verb(payload.action)
     asking = auth.actor(request, actions.BY_VERB[verb])
     server = Server.objects.visible_to(asking).get(reference=reference)
-    made = power.request(server, verb, actor=asking, now=clock.now())
-    return 202, ActionOut(
-        id=made.pk, action=made.verb, state=made.state, requested_at=made.requested_at, finished_at=made.finished_at
-    )
+    return 202, _action(power.request(server, verb, actor=asking, now=clock.now()))
+
+
+@router.post("/{reference}/rescue", response={202: ActionOut}, summary="Start or leave the rescue system")
+@idempotency.once(actions.RESCUE)
+def rescue_server(request: HttpRequest, reference: str, payload: RescueIn) -> tuple[int, Schema]:
+    """The server restarts into a rescue system that lets in every key of the account and has its disk below /mnt."""
+    verb = Verb.RESCUE if payload.on else Verb.LEAVE_RESCUE
+    asking = auth.actor(request, actions.BY_VERB[verb])
+    server = _mine(request, reference, actions.BY_VERB[verb])
+    return 202, _action(power.request(server, verb, actor=asking, now=clock.now()))
+
+
+@router.post("/{reference}/rebuild", response={202: ActionOut}, summary="Rebuild a server on a new disk")
+@idempotency.once(actions.REBUILD)
+def rebuild_server(request: HttpRequest, reference: str, payload: RebuildIn) -> tuple[int, Schema]:
+    """Everything on its disk is lost; address, keys, size and price stay, its host key is another one."""
+    asking, server = auth.actor(request, actions.REBUILD), _mine(request, reference, actions.REBUILD)
+    made = rebuilding.rebuild(server, payload.image, typed=payload.confirm, actor=asking, now=clock.now())
+    return 202, _action(made)
+
+
+@router.post("/{reference}/destroy", response={202: ServerFull}, summary="Destroy a server")
+@idempotency.once(actions.DESTROY)
+def destroy_server(request: HttpRequest, reference: str, payload: DestroyIn) -> tuple[int, Schema]:
+    """It is removed with its disk and addresses, and its subscription ends at once: what that costs is told by the
+    preview of the subscription's end."""
+    asking, server = auth.actor(request, actions.DESTROY), _mine(request, reference, actions.DESTROY)
+    destroying.destroy(server, typed=payload.confirm, actor=asking, now=clock.now())
+    return 202, _full(Server.objects.visible_to(asking).select_related("subscription").get(pk=server.pk))
+
+
+@router.get("/{reference}/actions", response=paging.Pages[ActionOut], summary="List what was done to a server")
+def list_server_actions(request: HttpRequest, reference: str, paged: paging.Paging) -> dict[str, Any]:
+    """Newest first: what was asked, how it ended, when."""
+    server = _mine(request, reference, actions.SEE)
+    return paging.page(server.actions.filter(account=server.account_id), paged, _action)

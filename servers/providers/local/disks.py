@@ -9,6 +9,7 @@ from servers.providers.local.rootfs import BASE_ID
 from servers.providers.local.shell import LocalError, run, which
 
 PROGRAMS = ("mkfs.ext4", "mount", "umount")
+SCRATCH_MB = 64
 
 
 def attach(home: Path, disk_mb: int) -> Path:
@@ -30,9 +31,22 @@ def attach(home: Path, disk_mb: int) -> Path:
     return point
 
 
-def detach(home: Path, *, patience: float = 10) -> None:
+def scratch(home: Path) -> Path:
+    """Mount what the rescue system may write to: memory, empty at each start."""
+    point = home / "scratch"
+    point.mkdir(exist_ok=True, mode=0o700)
+    detach(home, name="scratch")
+    run("mount", "-t", "tmpfs", "-o", f"nosuid,nodev,size={SCRATCH_MB}m", "scratch", str(point))
+    for part in ("upper", "work"):
+        (point / part).mkdir()
+    (point / "upper").chmod(0o755)
+    os.chown(point / "upper", BASE_ID, BASE_ID)
+    return point
+
+
+def detach(home: Path, *, name: str = "disk", patience: float = 10) -> None:
     """Unmount the disk, waiting up to `patience` seconds for the kernel to let go of a host that was just killed."""
-    point, until = home / "disk", time.monotonic() + patience
+    point, until = home / name, time.monotonic() + patience
     while os.path.ismount(point):
         try:
             run("umount", str(point))

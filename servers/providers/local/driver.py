@@ -140,6 +140,59 @@ class LocalNodeDriver(NodeDriver):
 
     # ------------------------------------------------------------ what it does not
 
+    def ex_shut_down(self, node: Node) -> None:
+        """Ask the host to end; whether it does shows in its state."""
+        with self._changing(node) as record:
+            power.ask_to_end(self.records, record)
+
+    def ex_rename(self, node: Node, name: str) -> None:
+        with self._changing(node) as record:
+            record.name = _hostname(name)
+            self.records.write(record)
+            power.name_inside(record)
+
+    def ex_rebuild(self, node: Node, keys: Iterable[str], first_boot: str, mark: str) -> None:
+        """A new disk and a new host key, once per `mark`; what a crash left half done is done again from the start."""
+        allowed = tuple(_clean(key) for key in dict.fromkeys(keys))
+        with self.records.lock(str(node.id)):
+            record, home = self._record(node), self.records.home(str(node.id))
+            if record.phase == "ready" and record.build == mark:
+                return
+            if record.phase not in ("ready", "rebuilding"):
+                raise LocalError(f"{node.id} is {record.phase}")
+            record.phase, record.build, record.rescue = "rebuilding", mark, False
+            self.records.write(record)
+            power.switch_off(self.records, record, self.network)
+            disks.erase(home)
+            power.forget(home)
+            power.furnish(home, allowed, first_boot)
+            self._on(record)
+            record.phase = "ready"
+            self.records.write(record)
+
+    def ex_rescue(self, node: Node, keys: Iterable[str]) -> None:
+        """Start it from memory, with its disk below /mnt, for `keys` alone."""
+        allowed = tuple(_clean(key) for key in dict.fromkeys(keys))
+        with self._changing(node) as record:
+            power.furnish(self.records.home(str(node.id)), allowed, "", part=power.RESCUE)
+            self._boot_into(record, rescue=True)
+
+    def ex_leave_rescue(self, node: Node) -> None:
+        with self._changing(node) as record:
+            self._boot_into(record, rescue=False)
+
+    def _boot_into(self, record: Record, *, rescue: bool) -> None:
+        if record.rescue == rescue == self._in_rescue(record):
+            return
+        record.rescue = rescue
+        self.records.write(record)
+        power.switch_off(self.records, record, self.network)
+        self._on(record)
+
+    @staticmethod
+    def _in_rescue(record: Record) -> bool:
+        return power.running(record) and record.boot is not None and record.boot.rescue
+
     def ex_get_node(self, ref: str) -> Node | None:
         record = self.records.read(ref)
         return self._node(record) if record else None
@@ -225,8 +278,8 @@ class LocalNodeDriver(NodeDriver):
 
     def ex_host_key(self, node: Node) -> str:
         """The host's public SSH key, type and base64, from the file that the host can only read."""
-        self._record(node)
-        text = (self.records.home(str(node.id)) / "managed" / "ssh_host_ed25519_key.pub").read_text()
+        part = power.RESCUE if self._record(node).rescue else power.MANAGED
+        text = (self.records.home(str(node.id)) / part / "ssh_host_ed25519_key.pub").read_text()
         return " ".join(text.split()[:2])
 
     def ex_add_key(self, node: Node, key: str) -> None:
@@ -337,7 +390,12 @@ class LocalNodeDriver(NodeDriver):
             list(record.addresses),
             [],
             self,
-            extra={"token": record.token, "phase": record.phase},
+            extra={
+                "token": record.token,
+                "phase": record.phase,
+                "build": record.build,
+                "rescue": self._in_rescue(record),
+            },
         )
 
 

@@ -88,13 +88,19 @@ def directory(root: str, *parts: str) -> str:
     return path
 
 
+def layers(lower: str, disk: str) -> str:
+    return f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work"
+
+
 def prepare(config: dict) -> None:
     """As the machine's root, in a mount namespace of our own."""
     root, base = config["root"], config["base"]
     check(libc.unshare(NEWNS), "unshare")
     mount("none", "/", flags=REC | PRIVATE)
-    layers = f"lowerdir={config['lower']},upperdir={config['upper']},workdir={config['work']}"
-    mount("overlay", root, "overlay", NODEV, layers)
+    mount("overlay", root, "overlay", NODEV, layers(config["lower"], config["own"]))
+    if config["rescued"]:
+        mnt = directory(root, "mnt")
+        mount("overlay", mnt, "overlay", NODEV | NOSUID, layers(config["lower"], config["rescued"]))
     owner = f"uid={base},gid={base}"
     dev = directory(root, "dev")
     mount("tmpfs", dev, "tmpfs", NOSUID | NOEXEC, f"size=64k,nr_inodes=64,mode=755,{owner}")

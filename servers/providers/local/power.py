@@ -13,7 +13,7 @@ from pathlib import Path
 from servers.providers.local import disks, rootfs
 from servers.providers.local.network import Network, read_counters
 from servers.providers.local.records import Boot, Reading, Record, Records
-from servers.providers.local.shell import ENVIRONMENT, LocalError, run
+from servers.providers.local.shell import ENVIRONMENT, LocalError, run, which
 
 ENTER = Path(__file__).with_name("enter.py")
 PROCESSES_PER_GB = 512
@@ -44,9 +44,15 @@ Subsystem sftp internal-sftp
 """
 
 
-def furnish(home: Path, keys: tuple[str, ...], first_boot: str) -> None:
+MANAGED, RESCUE = "managed", "rescue"
+"""The directories of what the panel gives a host's own system, and its rescue system."""
+LAST_WORDS = 3.0
+"""Seconds that a host's programs have between being asked to end and the end of the host."""
+
+
+def furnish(home: Path, keys: tuple[str, ...], first_boot: str, *, part: str = MANAGED) -> None:
     """What the panel gives a host, for it to read only: host key, allowed keys, sshd's settings, first boot."""
-    managed = home / "managed"
+    managed = home / part
     (managed / "keys").mkdir(parents=True, exist_ok=True)
     (home / "root").mkdir(exist_ok=True)
     key = managed / "ssh_host_ed25519_key"
@@ -56,9 +62,10 @@ def furnish(home: Path, keys: tuple[str, ...], first_boot: str) -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(home / "fresh_key"))
         (home / "fresh_key.pub").rename(managed / "ssh_host_ed25519_key.pub")
         (home / "fresh_key").rename(key)
-    write_keys(home, keys)
+    write_keys(home, keys, part=part)
     (managed / "init").write_text(INIT)
     (managed / "sshd_config").write_text(SSHD)
+    (managed / "first-boot").unlink(missing_ok=True)
     if first_boot:
         (managed / "first-boot").write_text(first_boot)
     _hand_over(managed)
@@ -70,14 +77,19 @@ def read_keys(home: Path) -> tuple[str, ...]:
     return tuple(line for line in file.read_text().splitlines() if line) if file.exists() else ()
 
 
-def write_keys(home: Path, keys: tuple[str, ...]) -> None:
+def write_keys(home: Path, keys: tuple[str, ...], *, part: str = MANAGED) -> None:
     """Replace them; a running host sees it at once."""
-    file = home / "managed" / "keys" / "root"
+    file = home / part / "keys" / "root"
     fresh = home / "keys.new"
     fresh.write_text("".join(f"{key}\n" for key in keys))
     os.chown(fresh, rootfs.BASE_ID, rootfs.BASE_ID)
     fresh.chmod(0o644)
     fresh.rename(file)
+
+
+def forget(home: Path) -> None:
+    """A new disk is another machine: it gets another host key."""
+    (home / MANAGED / "ssh_host_ed25519_key").unlink(missing_ok=True)
 
 
 def running(record: Record) -> bool:
@@ -93,13 +105,13 @@ def boot_id() -> str:
 def switch_on(records: Records, record: Record, network: Network) -> None:
     """Start the host and wait until its sshd listens; LocalError, with nothing left running, when it does not."""
     home = records.home(record.ref)
-    point = disks.attach(home, record.disk_mb)
+    disk = disks.attach(home, record.disk_mb)
     config = {
         "root": str(home / "root"),
         "lower": record.lower,
-        "upper": str(point / "upper"),
-        "work": str(point / "work"),
-        "managed": str(home / "managed"),
+        "own": str(disks.scratch(home) if record.rescue else disk),
+        "rescued": str(disk) if record.rescue else "",
+        "managed": str(home / (RESCUE if record.rescue else MANAGED)),
         "hostname": record.name,
         "base": rootfs.BASE_ID,
         "processes": PROCESSES_PER_GB * max(1, record.memory_mb // 1024),
@@ -120,7 +132,7 @@ def switch_on(records: Records, record: Record, network: Network) -> None:
         child.stdin.write(json.dumps(config).encode() + b"\n")
         child.stdin.flush()
         pid = int(_line(child, home))
-        record.boot = Boot(pid, _started(pid) or 0, boot_id())
+        record.boot = Boot(pid, _started(pid) or 0, boot_id(), rescue=record.rescue)
         records.write(record)
         for name in ("uid_map", "gid_map"):
             Path(f"/proc/{pid}/{name}").write_text(f"0 {rootfs.BASE_ID} {rootfs.ID_COUNT}\n")
@@ -142,9 +154,7 @@ def switch_on(records: Records, record: Record, network: Network) -> None:
 
 def switch_off(records: Records, record: Record, network: Network) -> None:
     """Keep the last counters, end every process of the host, unplug it, unmount its disk; fine when it is off."""
-    if (counters := read_counters(record.interface)) is not None:
-        record.last = Reading(f"{boot_id()}:{counters[0]}", counters[1], counters[2])
-        records.write(record)
+    _keep_counters(records, record)
     if running(record) and record.boot is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.boot.pid, signal.SIGKILL)  # the first process of a pid namespace takes all others with it
@@ -154,10 +164,50 @@ def switch_off(records: Records, record: Record, network: Network) -> None:
                 raise LocalError(f"{record.ref}: process {record.boot.pid} does not end")
             time.sleep(0.01)
     network.unplug(record)
+    disks.detach(records.home(record.ref), name="scratch")
     disks.detach(records.home(record.ref))
     if record.boot is not None:
         record.boot = None
         records.write(record)
+
+
+def ask_to_end(records: Records, record: Record) -> None:
+    """As a shutdown does: every program of the host gets a SIGTERM and some time, then its first process gets one."""
+    if not running(record) or record.boot is None:
+        return
+    _keep_counters(records, record)
+    first, others = record.boot.pid, _members(record.boot.pid)
+    for pid in others:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + LAST_WORDS
+    while time.monotonic() < until and any(_started(pid) is not None for pid in others):
+        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(first, signal.SIGTERM)
+
+
+def _keep_counters(records: Records, record: Record) -> None:
+    if (counters := read_counters(record.interface)) is not None:
+        record.last = Reading(f"{boot_id()}:{counters[0]}", counters[1], counters[2])
+        records.write(record)
+
+
+def _members(first: int) -> list[int]:
+    """The other processes in the pid namespace of a host's first one."""
+    found, own = [], Path(f"/proc/{first}/ns/pid").readlink()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != first:
+            with contextlib.suppress(OSError):
+                if (process / "ns/pid").readlink() == own:
+                    found.append(int(process.name))
+    return found
+
+
+def name_inside(record: Record) -> None:
+    """A running host learns its new name at once."""
+    if running(record) and record.boot is not None:
+        run("nsenter", "--uts", "--target", str(record.boot.pid), which("hostname") or "hostname", record.name)
 
 
 def _hand_over(managed: Path) -> None:

@@ -21,6 +21,8 @@ class Boot:
     """Field 22 of /proc/<pid>/stat, clock ticks since the machine started."""
     boot_id: str
     """The machine's own boot, from /proc/sys/kernel/random/boot_id."""
+    rescue: bool = False
+    """Whether it runs the rescue system."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,8 @@ class Reading:
 
 @dataclass(slots=True)
 class Record:
-    """One host. A `phase` building or destroying is left by a crash: `create` again, or `destroy`, finishes it."""
+    """One host. A `phase` building, rebuilding or destroying is left by a crash: the same verb again finishes it, and
+    `destroy` any."""
 
     ref: str
     token: str
@@ -47,6 +50,10 @@ class Record:
     created_at: float
     phase: str = "building"
     size: str = ""
+    build: str = ""
+    """The mark of the last rebuild."""
+    rescue: bool = False
+    """Whether it is to start the rescue system, with its disk below /mnt."""
     blocked: list[str] = field(default_factory=list)
     blocked_ports: list[str] = field(default_factory=list)
     """Each "in|out address protocol port"."""

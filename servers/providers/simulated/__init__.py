@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from panel.core.errors import ProviderError
-from servers.providers import Capabilities, Counters, Node, NodeSpec, Size, not_supported
+from servers.providers import Capabilities, Counters, Node, NodeSpec, Size
 from servers.providers.simulated import traffic
 from servers.providers.simulated.store import Store
 from servers.providers.simulated.trouble import Trouble, error_of
@@ -60,7 +60,8 @@ class SimulatedCloud:
     def capabilities(self) -> Capabilities:
         return Capabilities(
             label=self.label, simulated=True, start_stop=True, reboot=True, block_address=True, counters=True,
-            host_key=True, keys=True, extra_addresses=True, resize=True, chooses_address=self.network is not None,
+            host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True, rebuild=True,
+            rescue=True, first_boot=True, chooses_address=self.network is not None,
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -76,23 +77,24 @@ class SimulatedCloud:
             return self._node(db, row)
 
     def _insert(self, db: Connection, spec: NodeSpec) -> Row:
-        if spec.first_boot:
-            raise not_supported("a script at the first start", self.label)
         address = spec.address or self._free_address(db)
         ref = "sim-" + hashlib.sha256(f"{self.place}:{spec.token}".encode()).hexdigest()[:10]
         power = Power.PENDING if self.boot_looks else Power.ON
         db.execute(
-            "INSERT INTO machine (place, ref, token, name, image, size, power, looks_left, bytes_a_day)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO machine (place, ref, token, name, image, size, power, looks_left, bytes_a_day, first_boot)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self.place, ref, spec.token, spec.name, spec.image, spec.size.code, power, self.boot_looks,
-             traffic.usual(ref)),
+             traffic.usual(ref), spec.first_boot),
         )  # fmt: skip
         row = self._existing(db, ref)
         db.execute("INSERT INTO address (machine, ip, first) VALUES (?, ?, 1)", (row["id"], address))
-        db.executemany(
-            "INSERT OR IGNORE INTO ssh_key (machine, body) VALUES (?, ?)", [(row["id"], body(key)) for key in spec.keys]
-        )
+        self._let_in(db, row, spec.keys)
         return row
+
+    def _let_in(self, db: Connection, row: Row, keys: tuple[str, ...]) -> None:
+        db.executemany(
+            "INSERT OR IGNORE INTO ssh_key (machine, body) VALUES (?, ?)", [(row["id"], body(key)) for key in keys]
+        )
 
     def _free_address(self, db: Connection) -> str:
         if self.network is None:
@@ -132,6 +134,12 @@ class SimulatedCloud:
             db.execute("UPDATE machine SET power = ? WHERE id = ?", (Power.OFF, row["id"]))
             return self._node(db, self._ready(db, ref))
 
+    def shut_down(self, ref: str) -> None:
+        with self._call("shut_down", ref) as db:
+            row = self._ready(db, ref)
+            if not row["deaf"]:
+                db.execute("UPDATE machine SET power = ? WHERE id = ?", (Power.OFF, row["id"]))
+
     def reboot(self, ref: str) -> Node:
         with self._call("reboot", ref) as db:
             row = self._ready(db, ref)
@@ -151,6 +159,37 @@ class SimulatedCloud:
                 db.execute("UPDATE machine SET size = ? WHERE id = ?", (size.code, row["id"]))
                 if row["power"] == Power.ON:
                     self._power_on(db, row)
+            return self._node(db, self._ready(db, ref))
+
+    def rename(self, ref: str, name: str) -> None:
+        with self._call("rename", ref) as db:
+            db.execute("UPDATE machine SET name = ? WHERE id = ?", (name, self._ready(db, ref)["id"]))
+
+    def rebuild(self, ref: str, spec: NodeSpec, mark: str) -> Node:
+        with self._call("rebuild", ref) as db:
+            row = self._ready(db, ref)
+            if row["build"] != mark:
+                db.execute(
+                    "UPDATE machine SET image = ?, first_boot = ?, build = ?, deaf = 0, rescue = 0 WHERE id = ?",
+                    (spec.image, spec.first_boot, mark, row["id"]),
+                )
+                db.execute("DELETE FROM ssh_key WHERE machine = ?", (row["id"],))
+                self._let_in(db, row, spec.keys)
+                self._power_on(db, row)
+            return self._node(db, self._ready(db, ref))
+
+    def rescue(self, ref: str, keys: tuple[str, ...]) -> Node:
+        return self._boot_into("rescue", ref, 1)
+
+    def leave_rescue(self, ref: str) -> Node:
+        return self._boot_into("leave_rescue", ref, 0)
+
+    def _boot_into(self, verb: str, ref: str, rescue: int) -> Node:
+        with self._call(verb, ref) as db:
+            row = self._ready(db, ref)
+            if row["rescue"] != rescue:
+                db.execute("UPDATE machine SET rescue = ? WHERE id = ?", (rescue, row["id"]))
+                self._power_on(db, row)
             return self._node(db, self._ready(db, ref))
 
     # ------------------------------------------------------------ addresses
@@ -203,8 +242,10 @@ class SimulatedCloud:
 
     def host_key(self, ref: str) -> str:
         with self._call("host_key", ref) as db:
-            self._existing(db, ref)
-        secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"host key of {ref}".encode()).digest())
+            row = self._existing(db, ref)
+        disk = ["rescue"] if row["rescue"] else [part for part in (row["build"], row["host_keys"]) if part]
+        words = " ".join(map(str, [f"host key of {ref}", *disk]))
+        secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(words.encode()).digest())
         return secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
     def add_key(self, ref: str, key: str) -> None:
@@ -290,7 +331,7 @@ class SimulatedCloud:
         ips = db.execute("SELECT ip FROM address WHERE machine = ? ORDER BY first DESC, ip", (row["id"],)).fetchall()
         return Node(
             ref=row["ref"], token=row["token"], name=row["name"], power=Power(row["power"]), place=self.place,
-            addresses=tuple(ip for (ip,) in ips), size=row["size"],
+            addresses=tuple(ip for (ip,) in ips), size=row["size"], build=row["build"], rescue=bool(row["rescue"]),
         )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The back door of the simulated cloud: what a demo world or a test does to it that no customer can."""
 
+from typing import Any
+
 from servers import providers
 from servers.providers.simulated import SimulatedCloud
 from servers.providers.simulated.trouble import FAULTS
@@ -36,6 +38,19 @@ class Control:
     def silence(self, ref: str, *, silent: bool = True) -> None:
         """The machine is on, but its SSH does not answer."""
         self._set(ref, "answers = ?", int(not silent))
+
+    def deafen(self, ref: str) -> None:
+        """From now on the machine does not shut down when it is asked to."""
+        self._set(ref, "deaf = ?", 1)
+
+    def swap_host_key(self, ref: str) -> None:
+        """The machine shows another host key, and nobody asked for it."""
+        self._set(ref, "host_keys = host_keys + ?", 1)
+
+    def machine(self, ref: str) -> dict[str, Any]:
+        """What the cloud keeps of a machine: name, image, power, rescue, first_boot..."""
+        with self.store.reading() as db:
+            return dict(db.execute("SELECT * FROM machine WHERE place = ? AND ref = ?", (self.place, ref)).fetchone())
 
     def vanish(self, ref: str) -> None:
         """The machine is gone."""

@@ -22,6 +22,11 @@ CREATE TABLE IF NOT EXISTS machine (
     counted_until TEXT,
     bytes_a_day INTEGER NOT NULL,
     answers INTEGER NOT NULL DEFAULT 1,
+    deaf INTEGER NOT NULL DEFAULT 0,
+    rescue INTEGER NOT NULL DEFAULT 0,
+    build TEXT NOT NULL DEFAULT '',
+    first_boot TEXT NOT NULL DEFAULT '',
+    host_keys INTEGER NOT NULL DEFAULT 0,
     UNIQUE (place, token)
 );
 CREATE TABLE IF NOT EXISTS address (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, ip TEXT NOT NULL,
@@ -44,6 +49,17 @@ class Store:
         with self.reading() as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.executescript(SCHEMA)
+        with self.writing() as db:
+            self._grow(db)
+
+    @staticmethod
+    def _grow(db: sqlite3.Connection) -> None:
+        """A file of an earlier version gets the columns it lacks."""
+        known = {row["name"] for row in db.execute("PRAGMA table_info(machine)")}
+        for line in SCHEMA.partition(");")[0].splitlines():
+            words = line.split()
+            if "DEFAULT" in words and words[0] not in known:
+                db.execute(f"ALTER TABLE machine ADD COLUMN {line.strip().rstrip(',')}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

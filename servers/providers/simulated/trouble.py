@@ -9,8 +9,8 @@ from panel.core.errors import ProviderError
 
 FAULTS = ("lost", "transient", "refused")
 WITH_EFFECT = frozenset({
-    "create", "start", "stop", "reboot", "destroy", "block_address", "unblock_address", "attach_address",
-    "detach_address", "add_key", "remove_key",
+    "create", "start", "stop", "shut_down", "reboot", "rename", "rebuild", "rescue", "leave_rescue", "destroy",
+    "block_address", "unblock_address", "attach_address", "detach_address", "add_key", "remove_key",
 })  # fmt: skip
 KEPT_CALLS = 10_000
 

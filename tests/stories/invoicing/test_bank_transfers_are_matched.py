@@ -10,8 +10,10 @@ from invoicing.accounting import ledger
 from invoicing.banking import bank_files, bank_rules
 from invoicing.funding import funds
 from invoicing.models import BankFile, BankReceipt, Invoice, ManualPayment
+from invoicing.selling_by_hand import writing_off
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
+from tests.support import debiting, owing
 from tests.support.bank_statement import statement
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
@@ -32,7 +34,7 @@ def renewed(world: World, shop: Shop, package: str = "vps-l") -> tuple[Customer,
 
 
 def take(world: World, billing: Actor, raw: bytes, name: str = "march.xml") -> BankFile:
-    return bank_files.take_in(raw, name=name, actor=billing, now=world.now)[0]
+    return debiting.take(world, billing, raw, name)[0]
 
 
 @pytest.mark.parametrize("wording", ["{number}", "Facture {plain} merci", "{rf}", "rf {number}", "INV {lower}"])
@@ -50,12 +52,50 @@ def test_what_names_its_invoice_is_paid(world: World, shop: Shop, billing: Actor
     assert invoice.settlements.get().means == "transfer"
 
 
+def late(world: World, shop: Shop) -> Invoice:
+    """A statement of what late payment cost."""
+    _alice, invoice = renewed(world, shop)
+    owing.days(world, 10)
+    invoice.refresh_from_db()
+    owing.transfer(world, invoice)
+    world.sweep("invoicing.dun")
+    return Invoice.objects.get(kind="statement")
+
+
+@pytest.mark.parametrize("wording", ["{number}", "{rf}", "releve {plain}"])
+def test_a_late_payment_statement_is_paid_by_transfer(world: World, shop: Shop, billing: Actor, wording: str) -> None:
+    """Its page gives the IBAN and this reference."""
+    owed = late(world, shop)
+    number = owed.number
+    text = wording.format(number=number, plain=number.replace("-", ""), rf=bank_rules.structured(number))
+    take(world, billing, statement((owed.total_cents, text)))
+    owed.refresh_from_db()
+    assert (owed.state, BankReceipt.objects.get().state) == ("paid", "matched")
+
+
+def test_staff_matches_a_transfer_with_a_statement(world: World, shop: Shop, billing: Actor) -> None:
+    owed = late(world, shop)
+    take(world, billing, statement((owed.total_cents, "thank you")))
+    bank_files.match(BankReceipt.objects.get(), owed.number.lower(), actor=billing, now=world.now)
+    owed.refresh_from_db()
+    assert owed.state == "paid"
+
+
+def test_a_transfer_for_what_was_given_up_is_matched(world: World, shop: Shop, billing: Actor) -> None:
+    alice, invoice = renewed(world, shop)
+    writing_off.write_off(invoice, reason="no trace", now=world.now, actor=billing)
+    take(world, billing, statement((500, invoice.number)))
+    assert BankReceipt.objects.get().state == "matched"
+    assert funds.balance(alice.account) == 0
+    assert ledger.balance(ledger.LOSSES) == invoice.total_cents - 500
+
+
 def test_the_same_transfer_is_booked_once(world: World, shop: Shop, billing: Actor) -> None:
     """The file again, and another file that tells of the same transfer."""
     _alice, invoice = renewed(world, shop)
     raw = statement((1_000, invoice.number))
-    assert bank_files.take_in(raw, name="a.xml", actor=billing, now=world.now)[1] is True
-    assert bank_files.take_in(raw, name="b.xml", actor=billing, now=world.now)[1] is False
+    assert debiting.take(world, billing, raw, "a.xml")[1] is True
+    assert debiting.take(world, billing, raw, "b.xml")[1] is False
     overlapping = take(world, billing, statement((1_000, invoice.number), (500, invoice.number)))
     assert (overlapping.receipts_found, overlapping.receipts_new) == (2, 1)
     invoice.refresh_from_db()

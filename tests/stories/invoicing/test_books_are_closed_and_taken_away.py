@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,8 +16,10 @@ from django.db import IntegrityError, transaction
 
 from invoicing.accounting import archive, closings, exports, ledger
 from invoicing.accounting.archive import Unreadable
+from invoicing.funding import topping_up
 from invoicing.issuing import invoices, printing
 from invoicing.models import Closing, Invoice
+from invoicing.selling_by_hand import manual_sales
 from invoicing.taxing import declared, vat_checks
 from invoicing.taxing.report_rules import Span
 from panel.core import files
@@ -59,6 +62,36 @@ def month(world: World, shop: Shop) -> dict[str, Customer]:
 
 def close_all(world: World) -> None:
     world.sweep("invoicing.close")
+
+
+def test_the_same_euro_is_collected_once(world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paid, credited, and spent on the next invoice: one sum came in. A closing that was sealed when it was counted
+    twice stays, and still holds what it says."""
+    alice = world.customer("Alice")
+    shop.buy(alice)
+    world.until(world.now.replace(day=3, hour=12))
+    with monkeypatch.context() as before:
+        before.setattr(closings, "content_of", partial(_as_before, closings.content_of))
+        close_all(world)
+    invoices.credit(shop.invoices(alice)[0], None, reason="Withdrawn", now=world.now, actor=SYSTEM)
+    topping_up.pay_order(shop.order(alice), actor=alice.actor, now=world.now)
+    world.until(world.now.replace(day=4))
+    close_all(world)
+    old, new = Closing.objects.filter(kind="day").order_by("start")
+    assert "given_back_cents" not in old.content
+    assert (new.content["collected_cents"], new.content["given_back_cents"]) == (0, 708)
+    assert (old.totals["collected_cents"], new.totals["collected_cents"]) == (708, 708)
+    assert closings.verify() == []
+    with monkeypatch.context() as bent:
+        bent.setattr(declared, "moved_to_funds", lambda *a, **b: {})
+        assert closings.verify() == ["day 2026-03-03 no longer holds what was closed"]
+
+
+def _as_before(made: Any, span: Span) -> dict[str, Any]:
+    """A closing as it was before what credit notes gave back was taken off."""
+    content = dict(made(span))
+    content["collected_cents"] += content.pop("given_back_cents")
+    return content
 
 
 def test_days_months_and_years_are_closed_with_running_totals(
@@ -123,6 +156,23 @@ def test_the_fec_has_18_columns_and_balances(world: World, month: dict[str, Cust
     whole = exports.fec(Span(date(2026, 3, 1), date(2026, 3, 3))), exports.fec(Span(date(2026, 3, 3), MARCH.end))
     numbers = [line.split("\t")[2] for part in whole for line in part.content.decode().split("\r\n")[1:-1]]
     assert numbers == [row[2] for row in rows], "two halves are numbered as the whole"
+
+
+def test_each_entry_stands_in_the_journal_of_what_it_moves(
+    world: World, shop: Shop, month: dict[str, Customer]
+) -> None:
+    """A transfer that staff entered by hand too: what moves money at the bank is in the bank's journal."""
+    alice = month["alice"].account
+    manual_sales.record_payment(
+        alice, 5_000, means="transfer", received_on=world.now.date(), reference="VIR 1", invoice=None,
+        actor=world.staff("billing"), now=world.now,
+    )  # fmt: skip
+    rows = [line.split("\t") for line in exports.fec(MARCH).content.decode().split("\r\n")[1:-1]]
+    by_hand = {row[2] for row in rows if row[4] == "512000"}
+    assert by_hand
+    assert {row[0] for row in rows if row[2] in by_hand} == {"BQ"}
+    sales = {row[2] for row in rows if row[4] == "706000"}
+    assert {row[0] for row in rows if row[2] in sales} == {"VE"}
 
 
 def rows_of(made: exports.Made) -> list[list[str]]:

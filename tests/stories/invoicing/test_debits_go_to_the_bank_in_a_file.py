@@ -149,6 +149,7 @@ class TestFile:
         batch = batches.make(key="k", until=DAY, actor=billing, now=world.now)
         world.advance(days=1, sweeps=["invoicing.debits"])
         batches.hand_over(batch, actor=billing, now=world.now)
+        world.work()
         assert now_is(invoice, debit) == ("open", "sent", "processing")
 
     def test_paid_before_it_is_handed_over_the_file_is_made_anew(

@@ -2,9 +2,12 @@
 (invariant 23, INV-11)."""
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -13,13 +16,15 @@ from django.test.utils import CaptureQueriesContext
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
 from invoicing.debiting import batches, debits, instead, mandate_signing
-from invoicing.funding import funds
-from invoicing.models import Debit, DebitBatch, Invoice, Payment
-from invoicing.paying import payments
+from invoicing.funding import funds, topping_up
+from invoicing.models import BankFile, Debit, DebitBatch, Invoice, Payment
+from invoicing.paying import collecting, payments
+from panel.core import operations
 from panel.core.actors import SYSTEM
 from panel.core.errors import RuleViolation
-from tests.support.crowd import together
-from tests.support.debiting import OTHER_IBAN, RENEWED, debited, drawn_up, handed, signed, statement
+from panel.core.models import Operation
+from tests.support.crowd import at_once, together
+from tests.support.debiting import OTHER_IBAN, RENEWED, debited, drawn_up, handed, report, signed, statement
 from tests.support.shop import Shop
 from tests.support.world import World
 
@@ -89,7 +94,9 @@ def test_a_credit_told_by_eight_files_at_once_is_booked_once(world: World, shop:
     together([
         lambda tail=b"\n" * (n // 2): bank_files.take_in(raw + tail, name="x", actor=staff, now=world.now)  # type: ignore[misc]
         for n in range(8)
-    ], may_refuse=True)  # fmt: skip
+    ])  # fmt: skip
+    at_once(lambda: operations.run_due(world.now, kinds=["bank.file"]), 4)
+    world.work()
     invoice.refresh_from_db()
     assert (invoice.state, ledger.balance(ledger.BANK), Invoice.objects.count()) == ("paid", invoice.total_cents, 2)
 
@@ -113,7 +120,8 @@ def test_the_payments_of_a_file_are_locked_before_the_file(world: World, shop: S
     raw = statement(list(Debit.objects.select_related("payment").order_by("pk")), day=UNTIL)
     assert locks(lambda: batches.hand_over(again, actor=staff, now=world.now))[:2] == wanted
     world.advance(days=14)
-    found = locks(lambda: bank_files.take_in(raw, name="x", actor=staff, now=world.now))
+    bank_files.take_in(raw, name="x", actor=staff, now=world.now)
+    found = locks(lambda: operations.run_due(world.now, kinds=["bank.file"]))
     assert found.index("invoicing_payment") < found.index("invoicing_debitbatch")
 
 
@@ -169,3 +177,50 @@ def test_paid_from_the_funds_in_two_tabs_and_by_a_file(world: World, shop: Shop)
     for row in Debit.objects.select_related("invoice", "account"):
         left = 2 * row.cents if row.state == "placed" else row.cents
         assert (ledger.funds(row.account), row.invoice.due_cents) == (left, left - row.cents)
+
+
+def test_paid_from_the_funds_while_the_rest_is_collected(world: World, shop: Shop) -> None:
+    """The funds do not reach: what is left is announced anew, which locks the mandate. Who collects the same invoice in
+    that instant holds the mandate and waits for the invoice."""
+    announced(world, shop, 1)
+    row = Debit.objects.select_related("invoice__account").get()
+    with transaction.atomic():
+        funds.put_in(row.account, 400, source=ledger.BANK, kind="top_up", ref="gift", now=world.now)
+    asked, started = threading.Event(), threading.Event()
+    spent = topping_up.pay_invoice
+
+    def slowly(*given: Any, **named: Any) -> int:
+        cents = spent(*given, **named)  # holds the invoice
+        asked.set()
+        started.wait(10)
+        time.sleep(0.5)  # the other has asked for what it needs by now
+        return cents
+
+    def collect() -> Any:
+        asked.wait(10)
+        started.set()
+        invoice = Invoice.objects.select_related("account").get(pk=row.invoice_id)
+        return collecting.collect_now(invoice, "pressed", now=world.now)
+
+    with patch.object(topping_up, "pay_invoice", slowly):
+        together([lambda: instead.pay_from_funds(row.invoice, actor=SYSTEM, now=world.now), collect])
+    invoice = Invoice.objects.get(pk=row.invoice_id)
+    assert invoice.paid_cents == 400
+    live = Debit.objects.filter(invoice=invoice, state="announced")
+    assert [one.cents for one in live] == [invoice.due_cents]
+
+
+def test_two_files_that_name_the_same_debits_in_another_order(world: World, shop: Shop) -> None:
+    """Refused in one order by the one, in the other by the other: neither blocks the other."""
+    announced(world, shop, 8)
+    staff = world.staff("billing")
+    batch = handed(world, staff, UNTIL)
+    rows = list(Debit.objects.select_related("payment").order_by("pk"))
+    for order in (rows, rows[::-1]):
+        raw = report(batch, *((one, "AM04") for one in order))
+        bank_files.take_in(raw, name="x", actor=staff, now=world.now)
+    at_once(lambda: operations.run_due(world.now, kinds=["bank.file"]), 2)
+    assert not operations.run_due(world.now, kinds=["bank.file"]), "neither had to be tried again"
+    assert set(Operation.objects.filter(kind="bank.file").values_list("state", flat=True)) == {"done"}
+    assert set(Debit.objects.exclude(state="announced").values_list("state", flat=True)) == {"refused"}
+    assert sum(BankFile.objects.values_list("receipts_new", flat=True)) == 8

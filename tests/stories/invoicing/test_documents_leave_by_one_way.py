@@ -280,18 +280,19 @@ def _declared_equals_the_books() -> None:
 
 
 def test_each_collection_is_told_once(world: World, shop: Shop, platform: SimulatedPlatform) -> None:
-    """Paid, taken back by the bank, paid again: told twice. Won again in a dispute, it had been told (INV-10)."""
+    """Paid, taken back by the bank, paid again: told, with a minus, and told again. While a dispute is undecided, and
+    when it is won, nothing is told anew (INV-10)."""
     alice = french(world)
     shop.buy(alice)
     world.until(paris("2026-04-02 00:01"), sweeps=["invoicing.renew"])
     owed = Invoice.objects.filter(account=alice.account).latest("pk")
     follow(world)
 
-    def told() -> int:
+    def told() -> list[str]:
         follow(world)
         (flow,) = [one for one in platform.flows.values() if one.name == owed.number]
-        assert len({str(one["amounts"]) for one in flow.collected}) == 1, "each time all of it"
-        return len(flow.collected)
+        assert {amount["rate"] for one in flow.collected for amount in one["amounts"]} == {"20.00"}
+        return [amount["amount"] for one in flow.collected for amount in one["amounts"]]
 
     def bank(payment: Payment, ref: str, *states: str) -> None:
         for state in states:
@@ -301,17 +302,40 @@ def test_each_collection_is_told_once(world: World, shop: Shop, platform: Simula
             follow(world)
 
     payment = collect(world, owed)
-    assert told() == told() == 1
+    assert told() == told() == ["7.08"]
     bank(payment, "first", "open", "won")
-    assert told() == 1, "it is the same money"
+    assert told() == ["7.08"], "it is the same money"
+    bank(payment, "second", "open")
+    assert told() == ["7.08"]
     bank(payment, "second", "lost")
-    assert told() == 1
+    assert told() == ["7.08", "-7.08"]
     owed.refresh_from_db()
     transfer(world, owed)
     for event in Event.objects.filter(kind="invoicing.invoice.paid"):
         with transaction.atomic():
             transmitting.paid(event, now=world.now)  # told again
-    assert told() == told() == 2
+    assert told() == told() == ["7.08", "-7.08", "7.08"]
+
+
+def test_paid_otherwise_while_a_dispute_is_undecided_it_is_told_once(
+    world: World, shop: Shop, platform: SimulatedPlatform
+) -> None:
+    alice = french(world)
+    shop.buy(alice)
+    world.until(paris("2026-04-02 00:01"), sweeps=["invoicing.renew"])
+    owed = Invoice.objects.filter(account=alice.account).latest("pk")
+    payment = collect(world, owed)
+    said = {"ref": "dp_1", "state": "open", "amount_cents": payment.amount_cents, "reason": "",
+            "at": world.now.isoformat(), "respond_by": ""}  # fmt: skip
+    disputes.conclude(payment.pk, [said], now=world.now)
+    follow(world)
+    owed.refresh_from_db()
+    transfer(world, owed)
+    disputes.conclude(payment.pk, [{**said, "state": "lost"}], now=world.now)
+    for _ in range(3):
+        follow(world)
+    (flow,) = [one for one in platform.flows.values() if one.name == owed.number]
+    assert [amount["amount"] for one in flow.collected for amount in one["amounts"]] == ["7.08"]
 
 
 def test_what_is_given_up_is_not_told_as_paid(world: World, shop: Shop, platform: SimulatedPlatform) -> None:
@@ -325,3 +349,8 @@ def test_what_is_given_up_is_not_told_as_paid(world: World, shop: Shop, platform
     follow(world)
     assert [len(flow.collected) for flow in platform.flows.values() if flow.name == owed.number] == [0]
     assert declared.paid_by_rate(owed) == {}
+    owed.refresh_from_db()
+    transfer(world, owed, 300)
+    follow(world, 2)
+    (flow,) = [one for one in platform.flows.values() if one.name == owed.number]
+    assert [amount["amount"] for one in flow.collected for amount in one["amounts"]] == ["3"], "paid after all"

@@ -13,7 +13,7 @@ from invoicing.compensating import service_credits
 from invoicing.documents import InvoiceDocument
 from invoicing.issuing import charging, document_rules, invoices
 from invoicing.issuing.invoices import Billed
-from invoicing.models import Invoice
+from invoicing.models import Invoice, PaymentMethod
 from invoicing.paying import settlement
 from invoicing.rules import Line
 from invoicing.subscribing.period_rules import Period
@@ -21,7 +21,7 @@ from invoicing.taxing.tax_rules import VatTreatment
 from panel import terms
 from panel.core import files
 from panel.core.actors import SYSTEM
-from tests.support import einvoices, pdf
+from tests.support import debiting, einvoices, pdf
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
@@ -246,3 +246,32 @@ def fonts(opened: pikepdf.Pdf) -> Iterator[pikepdf.Object]:
 
 def test_what_was_frozen_keeps_our_own_rules_too(world: World, company: Customer) -> None:
     assert document_rules.faults(InvoiceDocument.from_dict(fee(world, company).document)) == []
+
+
+def test_a_debit_names_its_mandate_and_its_creditor(world: World, shop: Shop, company: Customer) -> None:
+    """INV-5: on paper and for machines, and of her account the last digits alone."""
+    _alice, invoice, debit = debiting.debited(world, shop, company)
+    document = InvoiceDocument.from_dict(invoice.document)
+    assert document.settlement[-1].endswith("from the account ending in 0189.")
+    made = written(world, invoice)
+    sound(made)
+    mandate = debit.mandate
+    for syntax in ("cii", "ubl"):
+        xml = made[syntax].decode()
+        for value in ("59", mandate.reference, mandate.creditor_id, "XXXX0189"):
+            assert f">{value}<" in xml
+        assert mandate.iban not in xml
+    assert mandate.reference in pdf.text(made["pdf"])
+
+
+def test_a_card_on_file_is_named_by_its_last_digits(world: World, shop: Shop, company: Customer) -> None:
+    shop.buy(company)
+    PaymentMethod.objects.create(
+        account=company.account, provider="story", ref="pm_1", kind="card", brand="visa", last4="4242", exp_month=12,
+        exp_year=2034, is_default=True, added_at=world.now,
+    )  # fmt: skip
+    world.advance(days=31, sweeps=["invoicing.renew"])
+    made = written(world, Invoice.objects.latest("pk"))
+    sound(made)
+    for value in ("48", "4242"):
+        assert f">{value}<" in said(made)

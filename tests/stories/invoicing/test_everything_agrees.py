@@ -1,6 +1,7 @@
 """The provider, the books, the invoices and the services agree; where they do not, staff reads what and since when."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from invoicing.accounting import ledger, reconciling
+from invoicing.accounting.reconciling_rules import ChargeFact
 from invoicing.models import Entry, Invoice, MoneyDifference, Order, Pack, Payment
 from invoicing.selling_by_hand import repaying
 from invoicing.subscribing import kinds
@@ -133,6 +135,26 @@ def test_what_is_compared_is_read_in_a_fixed_number_of_queries(
         many = grown()
     assert len(many) == len(few)
     assert not any('"document"' in sql or '"quotation"' in sql for sql in many)
+
+
+def test_of_payments_only_what_is_compared_is_read_some_at_a_time(
+    till: Till, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the provider's charges name although they are older: each once, however many charges name it."""
+    for _ in range(5):
+        till.buy(world.customer())
+    monkeypatch.setattr(reconciling, "AT_ONCE", 2)
+    paid = list(Payment.objects.order_by("pk"))
+    charges = [ChargeFact(one.provider_ref or "", True, one.amount_cents) for one in paid]
+    charges += [ChargeFact("pi_other", False, one.amount_cents, payment=one.reference) for one in paid]
+    since = world.now + timedelta(days=1)
+    with CaptureQueriesContext(connection) as asked:
+        facts = list(reconciling._payments(charges, since, since))
+    assert sorted(one.reference for one in facts) == sorted(one.reference for one in paid)
+    assert {(one.succeeded, one.refunds_asked, one.at_provider) for one in facts} == {(True, 0, True)}
+    queries = [one["sql"] for one in asked.captured_queries]
+    assert len(queries) == 1 + len(charges) / 2
+    assert not any('"return_url"' in sql.partition(" FROM ")[0] for sql in queries)
 
 
 def test_what_is_just_being_paid_is_no_difference(till: Till, world: World) -> None:

@@ -324,4 +324,4 @@ class TestByProgram:
         assert TopUp.objects.count() == 1
         operations.run_due()
         answer = Client(headers=headers).get("/api/v1/funds")
-        assert answer.json() == {"balance_cents": 2_500}
+        assert answer.json() == {"balance_cents": 2_500, "owed_cents": 0}

@@ -5,16 +5,19 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
+from invoicing.gateways import GatewayEvent
 from invoicing.gateways.fake.webhooks import sign
 from invoicing.models import WebhookEvent
-from invoicing.paying import webhook_door, webhooks
+from invoicing.paying import webhook_door, webhook_rows, webhooks
 from invoicing.paying.payment_models import WebhookBody
 from invoicing.paying.webhook_door import Door, at_the_door
+from panel.core import clock
 from panel.core.models import Operation
 from tests.support.till import SECRET
 
@@ -115,3 +118,56 @@ def test_what_is_not_the_providers_and_what_is_not_for_this_door(door: Door) -> 
     assert asyncio.run(told(app, message("evt_a"), path="/billing/")) == 404
     assert others == ["/billing/"]
     assert not WebhookEvent.objects.exists()
+
+
+def test_one_statement_writes_what_row_by_row_would() -> None:
+    """Every column of the three tables, ids apart."""
+    now = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    told = [
+        GatewayEvent(
+            id=f"evt_{number}", kind="x" * (70 + number), about="refund", ref="re_1", payment=("", "pi_é")[number % 2],
+            at=now - timedelta(microseconds=number), raw=bytes([0, 255, 39, 92, number]),
+            metadata=({}, {"payment": "", "refund": "R'1\\", "x": "y"})[number % 2],
+        )
+        for number in range(15)
+    ]  # fmt: skip
+    given: dict[str, Any] = {"provider": "stripe", "via": webhooks.LISTING, "owed": webhooks.Act.kind, "now": now}
+    written = []
+    for way in (webhook_rows.write, webhook_rows.one_by_one):
+        assert [way(some, **given) for some in (told[:9], told[5:], told)] == [9, 6, 0]
+        written.append(everything())
+        for model in (WebhookBody, WebhookEvent, Operation):
+            model.objects.all().delete()
+    assert written[0] == written[1]
+    assert len(written[0][0]) == 15
+
+
+def everything() -> list[list[dict[str, Any]]]:
+    tables: list[list[dict[str, Any]]] = []
+    for model, order in ((WebhookEvent, "event_id"), (WebhookBody, "event__event_id"), (Operation, "key")):
+        rows = list(model.objects.order_by(order).values())
+        for row in rows:
+            row.pop("id", None)
+            if "payload" in row:
+                assert row["payload"].pop("message") == row.pop("subject_id")
+            if "raw" in row:
+                row["raw"] = bytes(row["raw"])
+                named = WebhookEvent.objects.get(pk=row.pop("event_id"))
+                row["of"] = named.event_id
+        tables.append(rows)
+    return tables
+
+
+def test_without_plans_that_are_kept() -> None:
+    """As behind PgBouncer: the values are written into the statement."""
+    raw: Any = connection
+    raw.ensure_connection()
+    kept, raw.connection.prepare_threshold = raw.connection.prepare_threshold, None
+    try:
+        parcel = message("evt_a")
+        for _ in range(2):
+            webhooks.receive(parcel, {"Stripe-Signature": sign(parcel, SECRET, time.time())}, now=clock.now())
+    finally:
+        raw.connection.prepare_threshold = kept
+    assert bytes(WebhookBody.objects.get().raw) == parcel
+    assert Operation.objects.get().payload["message"] == WebhookEvent.objects.get().pk

@@ -122,6 +122,7 @@ def test_in_a_file_it_stays_and_the_page_says_why(world: World, shop: Shop, hand
     batch = batches.make(key="k", until=DAY, actor=billing, now=world.now)
     if handed:
         batches.hand_over(batch, actor=billing, now=world.now)
+        world.work()
     for pay in (by_card, lambda *given: instead.pay_from_funds(given[2], actor=alice.actor, now=world.now)):
         with pytest.raises(RuleViolation, match="on its way to the bank"):
             pay(world, alice, invoice)

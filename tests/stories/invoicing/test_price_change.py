@@ -68,14 +68,23 @@ def test_only_what_is_held_at_another_price_is_told_and_only_once(world: World, 
     assert nets(shop, bob) == [[590], [590]]
 
 
-def test_who_bought_after_the_announcement_pays_what_they_saw(world: World, shop: Shop) -> None:
-    """A price to come is not told to who orders before it, and does not reach them."""
-    alice = world.customer()
+def test_who_bought_after_the_announcement_is_told_when_the_price_begins(world: World, shop: Shop) -> None:
+    """Who ordered at the price they saw keeps it until they too were told a month before; who knew hears no more."""
+    bob = world.customer("Bob")
+    shop.buy(bob)
+    world.advance(minutes=1)
     set_price(world, catalogue.package("vps-s"), 990, start="2026-06-01 00:00")
+    world.work()
+    alice = world.customer()
     shop.buy(alice)
+    world.until(paris("2026-05-31 23:59"), sweeps=RENEW)
+    assert [mail.account_id for mail in world.mails("price_change")] == [bob.account.pk]
+    world.until(paris("2026-06-02 00:01"), sweeps=RENEW)
+    assert [mail.account_id for mail in world.mails("price_change")] == [bob.account.pk, alice.account.pk]
+    assert (nets(shop, bob)[-1], nets(shop, alice)[-1]) == ([990], [590])
     world.until(paris("2026-07-02 00:01"), sweeps=RENEW)
-    assert nets(shop, alice)[-1] == [590]
-    assert catalogue.price(catalogue.package("vps-s"), "month", now=world.now) == 990
+    assert nets(shop, alice)[-1] == [990]
+    assert len(world.mails("price_change")) == 2
 
 
 def test_the_latest_announced_price_counts_and_a_change_shows_it(world: World, shop: Shop) -> None:

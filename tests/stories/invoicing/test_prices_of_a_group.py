@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invoicing import selectors
-from invoicing.models import CustomerGroup, Option, PriceNotice
+from invoicing.models import CustomerGroup, Option, Price, PriceNotice
 from invoicing.offering import catalogue, groups, price_notices
 from invoicing.subscribing import changes
 from panel.core.errors import RuleViolation
@@ -125,3 +125,79 @@ def test_one_group_at_most_and_known_accounts(world: World, shop: Shop, agencies
         with pytest.raises(RuleViolation) as refused:
             call()
         assert refused.value.field == field
+
+
+def end(world: World, group: CustomerGroup, code: str) -> Price:
+    own = Price.objects.filter(group=group, package__code=code, ends=False).latest("valid_from")
+    made = price_notices.end_price(own, actor=world.staff("billing"), now=world.now)
+    world.work()
+    return made
+
+
+def test_a_price_of_the_groups_own_is_taken_back(world: World, shop: Shop, agencies: CustomerGroup) -> None:
+    """New orders pay the list at once; what runs is told and follows at the first renewal a month later."""
+    alice, bob = world.customer(), world.customer("Bob")
+    join(world, agencies, alice)
+    price(world, "vps-s", 490, agencies)
+    shop.buy(alice)
+    shop.buy(bob)
+    world.until(paris("2026-03-10 09:00"))
+    made = end(world, agencies, "vps-s")
+    assert end(world, agencies, "vps-s") == made, "twice changes nothing"
+    assert shop.order(alice).net_cents == 590
+    offered = [one for _f, packages, _o in selectors.offers(world.now, alice.account) for one in packages]
+    assert [(one.month_cents, one.own) for one in offered if one.item.code == "vps-s"] == [(590, False)]
+    (told,) = world.mails("price_change")
+    assert told.account_id == alice.account.pk
+    assert "2 May 2026" in told.content.body
+    for day in ("2026-04-02 00:01", "2026-05-02 00:01"):
+        world.until(paris(day), sweeps=RENEW)
+    assert (nets(shop, alice), nets(shop, bob)) == ([490, 490, 590], [590, 590, 590])
+    price(world, "vps-s", 650)
+    world.until(paris("2026-06-02 00:01"), sweeps=RENEW)
+    assert (nets(shop, alice)[-1], nets(shop, bob)[-1]) == (650, 650), "from then on the list is theirs"
+
+
+def test_the_percentage_is_theirs_again(world: World, shop: Shop, agencies: CustomerGroup) -> None:
+    alice = world.customer()
+    less(world, agencies, 10)
+    join(world, agencies, alice)
+    price(world, "vps-s", 490, agencies)
+    shop.buy(alice)
+    world.advance(hours=1)
+    end(world, agencies, "vps-s")
+    assert shop.order(alice).net_cents == 531
+    world.until(paris("2026-04-02 00:01"), sweeps=RENEW)
+    assert nets(shop, alice) == [490, 531]
+
+
+def test_who_leaves_is_told_the_ordinary_prices(world: World, shop: Shop, agencies: CustomerGroup) -> None:
+    """LEG-3, as for any new price: package and option, also where another price was announced to them before."""
+    alice = world.customer()
+    less(world, agencies, 10)
+    join(world, agencies, alice)
+    shop.buy(alice, addresses=1)  # 5.31 and 1.80
+    world.advance(hours=1)
+    price(world, "vps-s", 690)  # 6.21 to her, from 2 April on
+    world.until(paris("2026-03-10 09:00"))
+    groups.leave(agencies, agencies.members.get().pk, actor=world.staff("billing"), now=world.now)
+    world.work()
+    assert shop.order(alice).net_cents == 690
+    assert len(world.mails("price_change", alice.account)) == 3
+    for day in ("2026-04-02 00:01", "2026-05-02 00:01"):
+        world.until(paris(day), sweeps=RENEW)
+    assert nets(shop, alice) == [711, 711, 890]
+
+
+def test_who_goes_to_another_group_is_told_its_prices(world: World, shop: Shop, agencies: CustomerGroup) -> None:
+    alice, staff = world.customer(), world.staff("billing")
+    join(world, agencies, alice)
+    price(world, "vps-s", 490, agencies)
+    shop.buy(alice)
+    schools = groups.create("schools", "Schools", actor=staff, now=world.now)
+    less(world, schools, 50)
+    world.advance(hours=1)
+    join(world, schools, alice)
+    world.work()
+    world.until(paris("2026-04-02 00:01"), sweeps=RENEW)
+    assert nets(shop, alice) == [490, 295]

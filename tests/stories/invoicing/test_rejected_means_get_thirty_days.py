@@ -62,16 +62,32 @@ def test_the_suspension_is_proposed_after_the_thirty_days_and_not_before(
     assert restrictions.blocking(invoice.account_id, "use_service") is not None
 
 
-def test_another_card_pays_at_once_and_ends_it(world: World, till: Till, alice: Customer, invoice: Invoice) -> None:
-    live(world, till, 36)
-    suspending.confirm(Suspension.objects.get().pk, reason="x", actor=world.staff("billing"), now=world.now)
-    till.bank.store.set("mischief", [])
+def add_another_card(world: World, till: Till, alice: Customer) -> None:
     setup = card_setup.begin(alice.account, return_url="http://testserver/", key="k", actor=alice.actor, now=world.now)
     world.work()
     setup.refresh_from_db()
     person.type_card(setup.action_url, person.GOOD)
     till.deliver()
     world.work()
+
+
+def test_a_card_that_is_refused_too_wins_no_further_days(
+    world: World, till: Till, alice: Customer, invoice: Invoice
+) -> None:
+    """The rule asks for a valid means: one that pays."""
+    live(world, till, 30)
+    add_another_card(world, till, alice)
+    assert Invoice.objects.get(pk=invoice.pk).state == "overdue"
+    live(world, till, 4)
+    assert RejectionNotice.objects.count() == 1
+    assert Suspension.objects.get().rule == "INV-7"
+
+
+def test_another_card_pays_at_once_and_ends_it(world: World, till: Till, alice: Customer, invoice: Invoice) -> None:
+    live(world, till, 36)
+    suspending.confirm(Suspension.objects.get().pk, reason="x", actor=world.staff("billing"), now=world.now)
+    till.bank.store.set("mischief", [])
+    add_another_card(world, till, alice)
     invoice.refresh_from_db()
     assert (invoice.state, Suspension.objects.get(invoice=invoice).state) == ("paid", "lifted")
     assert restrictions.blocking(invoice.account_id, "use_service") is None

@@ -71,6 +71,14 @@ def test_it_comes_with_the_next_once(world: World, shop: Shop, alice: Customer, 
     assert (len(nets(shop, alice)), ledger.total()) == (1, 0)
 
 
+def test_each_subscription_is_judged_by_itself(world: World, shop: Shop, alice: Customer, row: Subscription) -> None:
+    """Two of 0.31 on one day are two invoices that nothing can collect, so neither is made."""
+    shop.buy(alice, "vps-s", "year")
+    use(shop, 3, 26)
+    world.until(paris("2026-04-02 09:00"), sweeps=RENEW)
+    assert (len(shop.invoices(alice)), Consumption.objects.count()) == (2, 0)
+
+
 def test_at_the_latest_with_the_renewal(world: World, shop: Shop, alice: Customer, row: Subscription) -> None:
     use(shop, 3, 26)
     world.until(paris("2027-03-02 09:00"), sweeps=RENEW)

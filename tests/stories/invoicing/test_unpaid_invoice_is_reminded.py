@@ -124,7 +124,11 @@ def test_the_page_says_what_is_next_and_a_dry_run_changes_nothing(
     assert [(step.kind, step.on, step.stage) for step in row.steps] == [
         ("reminder", invoice.due_on + timedelta(days=late), stage) for stage, late in ((1, 1), (2, 7), (3, 12))
     ]
-    assert dunning_selectors.counts(world.staff("billing")) == {"": 1, "due": 1, "reminded": 0, "contested": 0}
+    found = dunning_selectors.totals(world.staff("billing"))
+    owed = invoice.due_cents
+    assert {stage: (one.count, one.cents) for stage, one in found.items()} == {
+        "": (1, owed), "due": (1, owed), "reminded": (0, 0), "contested": (0, 0),
+    }  # fmt: skip
     world.sweep("invoicing.dun")
-    assert dunning_selectors.counts(world.staff("billing"))["reminded"] == 1
+    assert dunning_selectors.totals(world.staff("billing"))["reminded"].count == 1
     assert not dunning_selectors.late(world.customer("Bob").actor).exists()

@@ -18,6 +18,12 @@ CUSTOMERS: list[tuple[dict[str, Any], bool, str, str, int, str]] = [
     ({"country": "DE", "kind": "consumer", "company": ""}, False, "S", "19", 112, "One Stop Shop"),
     ({"country": "FI", "kind": "consumer", "company": ""}, False, "S", "25.5", 150, "One Stop Shop"),
     ({"country": "CH"}, False, "O", "0", 0, "outside the European Union"),
+    ({"country": "RE"}, False, "S", "8.5", 50, "art. 296"),
+    ({"country": "GP", "kind": "consumer", "company": ""}, False, "S", "8.5", 50, "art. 296"),
+    ({"country": "MQ", "vat_number": "FR44732829320"}, False, "S", "8.5", 50, "art. 296"),
+    ({"country": "GF"}, False, "O", "0", 0, "art. 294"),
+    ({"country": "YT", "kind": "consumer", "company": ""}, False, "O", "0", 0, "art. 294"),
+    ({"country": "NC"}, False, "O", "0", 0, "outside the European Union"),
 ]
 
 

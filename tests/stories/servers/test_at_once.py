@@ -1,14 +1,19 @@
 """As the provider I stay exact while everything happens at once: no address twice, no click twice, no byte twice."""
 
+import contextlib
+import itertools
+
 import pytest
 from django.db import transaction
 
 from panel.core import operations
-from servers import metering, power
+from panel.core.errors import RuleViolation
+from servers import metering
 from servers.models import Address, AddressHolding, Meter, Server, ServerAction, TrafficMonth
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.verbs import destroying, power, rebuilding
 from tests.support.crowd import at_once
 from tests.support.machines import server_of, subscribe
 from tests.support.world import World
@@ -39,6 +44,37 @@ def test_one_click_sent_ten_times_is_one_reboot(cloud: Control) -> None:
     assert ServerAction.objects.filter(verb="reboot").count() == 1
     at_once(lambda: operations.run_due(world.now), 4)
     assert cloud.calls("reboot") == ["ok"]
+
+
+def test_a_server_destroyed_by_ten_clicks_ends_once(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+    at_once(lambda: destroying.destroy(server, typed=server.name, actor=alice.actor, now=world.now), 10)
+    at_once(lambda: operations.run_due(world.now), 4)
+    assert Server.objects.get(pk=server.pk).state == "destroyed"
+    assert ServerAction.objects.filter(verb="destroy").count() == 1
+    assert cloud.calls("destroy") == ["ok"]
+    assert len(world.mails("subscription_ended", alice.account)) == 1
+
+
+def test_rebuilds_and_reboots_asked_for_at_once_leave_one_that_began(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+
+    def click(number: int) -> None:
+        with contextlib.suppress(RuleViolation):
+            if number % 2:
+                power.request(server, Verb.REBOOT, actor=alice.actor, now=world.now)
+            else:
+                rebuilding.rebuild(server, "rocky-9", typed=server.name, actor=alice.actor, now=world.now)
+
+    numbers = itertools.count()
+    at_once(lambda: click(next(numbers)), 10)
+    assert ServerAction.objects.filter(state="waiting").count() == 1
+    at_once(lambda: operations.run_due(world.now), 4)
+    assert len(cloud.calls("rebuild")) + len(cloud.calls("reboot")) == 1
 
 
 def test_one_reading_brought_by_many_counts_once(cloud: Control) -> None:

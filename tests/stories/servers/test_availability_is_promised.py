@@ -5,10 +5,12 @@ import pytest
 
 from invoicing.models import ServiceCredit
 from panel.core import due
-from servers import outages, power
+from servers import outages
 from servers.models import AvailabilityMonth, Outage, Server
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.verbs import power
+from tests.stories.servers.test_server_goes_to_another_account import accepted, offered
 from tests.support.machines import server_of
 from tests.support.world import Customer, World, paris
 
@@ -131,3 +133,36 @@ def test_what_is_suspended_while_it_is_down_is_down_no_longer(world: World, serv
     assert spans()[0][1] == world.now
     found = outages.figure(Server.objects.get(), paris("2026-03-01 12:00").date(), now=world.now)
     assert found.down == world.now - spans()[0][0]  # type: ignore[operator]
+
+
+def test_a_month_of_two_holders_is_credited_to_each_for_their_hours(
+    world: World, alice: Customer, server: Server, cloud: Control
+) -> None:
+    """240 min down since 16 March, 180 of them hers: 240 - 22.4 are four hours begun, 20 % of EUR 9.00, of which
+    three quarters are hers (SUB-2)."""
+    bob = world.customer("Bob")
+    cut_off(world, cloud, server, "2026-03-18 10:00", "2026-03-18 13:00")
+    world.until(paris("2026-03-20 12:00"))
+    accepted(world, offered(world, server, alice, bob), bob)
+    server.refresh_from_db()
+    cut_off(world, cloud, server, "2026-03-25 10:00", "2026-03-25 11:00")
+    world.until(paris("2026-04-01 00:30"))
+    world.sweep("servers.availability")
+    found = ServiceCredit.objects.order_by("account")
+    assert [(one.account, one.cents) for one in found] == [(alice.account, 135), (bob.account, 45)]
+    assert AvailabilityMonth.objects.get().credited_cents == 45
+    march = outages.recent(server, now=world.now)[1]
+    assert (march.figure.down_minutes, march.credited) == (60, 45), "what was before is not his to read"
+    assert len(outages.recent(server, now=world.now)) == 2
+
+
+def test_down_while_it_changes_hands_is_down_for_each(
+    world: World, alice: Customer, server: Server, cloud: Control
+) -> None:
+    bob = world.customer("Bob")
+    Outage.objects.create(server=server, account=alice.account, since=paris("2026-03-20 11:00"))
+    world.until(paris("2026-03-20 12:00"))
+    accepted(world, offered(world, server, alice, bob), bob)
+    assert list(Outage.objects.order_by("since").values_list("account", "since", "until")) == [
+        (alice.account.pk, paris("2026-03-20 11:00"), world.now), (bob.account.pk, world.now, None),
+    ]  # fmt: skip

@@ -9,12 +9,13 @@ from django.db import transaction
 from invoicing.subscribing import kinds
 from panel.core.errors import NotYet
 from panel.core.models import Event
-from servers import metering, power, selectors
+from servers import metering, selectors
 from servers.models import Meter, Server, TrafficHour, TrafficMonth, TrafficReading
 from servers.providers import Counters
 from servers.providers.simulated import traffic
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.verbs import power
 from tests.support.machines import GB, server_of
 from tests.support.world import World, paris
 

@@ -10,10 +10,11 @@ from panel.console import repairs
 from panel.core import live
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import actions, power, providers, provisioning
+from servers import actions, providers, provisioning
 from servers.models import Discrepancy, Server, ServerAction
 from servers.providers.simulated.control import Control
 from servers.rules import Power, Verb
+from servers.verbs import power
 from tests.support.machines import server_of
 from tests.support.world import World
 
@@ -161,7 +162,7 @@ def test_an_operation_that_gives_up_says_so_on_the_page(cloud: Control) -> None:
     world = World()
     alice = world.customer()
     server = server_of(world, alice)
-    cloud.plan("stop", "refused")
+    cloud.plan("shut_down", "refused")
     power.request(server, Verb.STOP, actor=alice.actor, now=world.now)
     world.work()
     assert Server.objects.get(pk=server.pk).state == "running"
@@ -182,7 +183,7 @@ def test_what_staff_discards_before_it_was_done_ends_too_and_lets_others_begin(c
     power.request(server, Verb.REBOOT, actor=alice.actor, now=world.now)
     world.work()
     assert cloud.calls("reboot") == ["ok"]
-    assert cloud.calls("stop") == []
+    assert cloud.calls("shut_down") == []
 
 
 def test_discarded_after_its_server_has_gone_it_changes_nothing_there(cloud: Control) -> None:

@@ -13,11 +13,12 @@ from panel.accounts.models import Restriction
 from panel.core import live
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import actions, keys, metering, power, selectors
+from servers import actions, fleet, keys, metering, selectors
 from servers.models import AddressHolding, KeyOnServer, Server, ServerAction, SshKey
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.verbs import power
 from tests.stories.servers.test_keys import add, line
 from tests.support.machines import GB, first_ip, server_of
 from tests.support.world import Customer, World
@@ -177,3 +178,44 @@ def test_what_keeps_a_server_back(cloud: Control) -> None:
         )
     accepted(world, offered(world, server, alice, bob), bob)
     assert Event.objects.filter(kind="servers.server.given_away", account_id=alice.account.pk).exists()
+
+
+def test_warnings_and_lists_count_from_who_has_it(cloud: Control) -> None:
+    """100 GB included: she uses 60 and is warned at 50 %; of the 40 left he uses 32, that is 80 %, then 10 more."""
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    world.advance(hours=1)
+    read(server, world, 0)
+    world.advance(hours=1)
+    read(server, world, 60 * GB)
+    accepted(world, offered(world, server, alice, bob), bob)
+    for hours, total in ((1, 92), (1, 102)):
+        world.advance(hours=hours)
+        read(server, world, total * GB)
+    told = Event.objects.filter(kind="servers.traffic.warned").order_by("pk")
+    assert [(one.account_id, one.data["percent"]) for one in told] == [
+        (alice.account.pk, 50), (bob.account.pk, 75), (bob.account.pk, 100),
+    ]  # fmt: skip
+    assert len(world.mails("servers/traffic", bob.account)) == 2
+    (listed,) = selectors.page_of_servers(bob.actor).rows
+    assert (listed.month_bytes, listed.month_given) == (42 * GB, 60 * GB)  # type: ignore[attr-defined]
+    (row,) = fleet.page_of_fleet().rows
+    assert (row.used, row.percent) == (42 * GB, 105)
+
+
+def test_the_same_percentage_is_told_to_each_of_them(cloud: Control) -> None:
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    world.advance(hours=1)
+    read(server, world, 0)
+    world.advance(hours=1)
+    read(server, world, 100 * GB)
+    accepted(world, offered(world, server, alice, bob), bob)
+    world.advance(hours=1)
+    read(server, world, 101 * GB)  # nothing is left: he pays from the first byte on, and reads of it
+    for who in (alice, bob):
+        assert len(world.mails("servers/traffic", who.account)) == 1
+    (row,) = fleet.page_of_fleet().rows
+    assert (row.used, row.percent) == (GB, 100)

@@ -11,10 +11,11 @@ from panel.accounts.models import Restriction
 from panel.core.actors import CLOCK
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import power, providers
+from servers import providers
 from servers.models import Server
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.verbs import power
 from tests.support.machines import server_of, subscribe
 from tests.support.world import Customer, World
 
