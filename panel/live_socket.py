@@ -1,7 +1,7 @@
 """The socket of live pages, /ws/live/: who connects, what they may watch, and a writer that sends what has gathered.
 
 Channels gives routing, cookies and the check of the origin; delivery is the hub's. The browser sends
-{"watch": ["server:12", ...]} or {"unwatch": [...]}; each frame to it is a JSON array of {"topic", "event", "id", ...}.
+{"watch": ["server:12", ...], "since": when its page was read} or {"unwatch": [...]}; each frame to it is a JSON array of {"topic", "event", "id", ...}.
 """
 
 import asyncio
@@ -118,7 +118,7 @@ async def _read(scope: Any, receive: Any, slot: Slot, actor: Actor) -> None:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return
-        wishes = _wishes(message.get("text") or "")
+        wishes, since = _wishes(message.get("text") or "")
         for topic in wishes.get("unwatch", []):
             if not topic.startswith("user:"):
                 hub.unwatch(slot, topic)
@@ -128,23 +128,25 @@ async def _read(scope: Any, receive: Any, slot: Slot, actor: Actor) -> None:
             if len(slot.topics) >= MOST_TOPICS:
                 raise Refused(OVERFULL)
             if await may_watch(actor, topic):
-                hub.watch(slot, topic)
+                hub.watch(slot, topic, since=since)
             else:
                 slot.put((topic, "refused", None), json.dumps({"topic": topic, "event": "refused"}))
 
 
-def _wishes(text: str) -> dict[str, list[str]]:
-    """The lists of topics in a message; whatever is not one is dropped."""
+def _wishes(text: str) -> tuple[dict[str, list[str]], float | None]:
+    """The lists of topics in a message, and since when they are wished; whatever is neither is dropped."""
     if len(text) > LONGEST_MESSAGE:
         raise Refused(OVERFULL)
     try:
         data = json.loads(text)
     except ValueError:
-        return {}
+        return {}, None
     if not isinstance(data, dict):
-        return {}
+        return {}, None
     lists = {key: value for key, value in data.items() if isinstance(value, list)}
-    return {key: [topic for topic in value if isinstance(topic, str)] for key, value in lists.items()}
+    since = data.get("since")
+    wishes = {key: [topic for topic in value if isinstance(topic, str)] for key, value in lists.items()}
+    return wishes, float(since) if isinstance(since, int | float) and not isinstance(since, bool) else None
 
 
 async def _write(send: Any, slot: Slot) -> None:

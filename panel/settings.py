@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "panel.core.live.middleware.ReadingSinceMiddleware",
     "panel.accounts.middleware.LastSeenMiddleware",
     "panel.core.preferences.PreferencesMiddleware",
     "panel.accounts.middleware.ActorMiddleware",

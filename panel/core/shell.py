@@ -347,6 +347,11 @@ class Shell:
         return "/ws/live/" if self.signed_in else ""
 
     @property
+    def live_since(self) -> str:
+        """When the reading of this page began, seconds since 1970 UTC: its socket is told what changed after that."""
+        return repr(getattr(self.request, "reading_since", 0.0))
+
+    @property
     def palette_url(self) -> str:
         return _address("palette") if self.signed_in else ""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from panel.core import live
 from panel.core.live.hub import FULL, Hub, Slot
@@ -52,6 +53,34 @@ def test_payload_cannot_pretend_to_be_another_topic() -> None:
         hub.watch(slot, "account:1")
         told(hub, ["account:1"], "changed", topic="staff", event="other")
         assert await frame(slot) == [{"topic": "account:1", "event": "changed"}]
+
+    asyncio.run(story())
+
+
+def test_what_was_told_between_the_reading_of_a_page_and_its_socket_is_made_up_for() -> None:
+    async def story() -> None:
+        hub = Hub()
+        hub.bind(asyncio.get_running_loop())
+        read = time.time()
+        told(hub, ["server:1"], "changed", id=1)
+        early, late = Slot(), Slot()
+        hub.watch(early, "server:1", since=read)
+        hub.watch(early, "server:2", since=read)
+        assert await frame(early) == [{"topic": "server:1", "event": "missed"}]
+        hub.watch(late, "server:1", since=time.time())
+        assert not late._pending, "its page was read after the change"
+
+    asyncio.run(story())
+
+
+def test_a_page_that_was_read_before_the_hub_could_hear_is_loaded_again() -> None:
+    async def story() -> None:
+        hub, read = Hub(), time.time()
+        for topic, deafness in (("server:1", lambda: hub.bind(asyncio.get_running_loop())), ("staff", hub.refresh_all)):
+            deafness()
+            slot = Slot()
+            hub.watch(slot, topic, since=read)
+            assert await frame(slot) == [{"topic": topic, "event": "missed"}]
 
     asyncio.run(story())
 

@@ -7,10 +7,13 @@ as one frame. A slow reader therefore costs a slot of bounded size, and never ho
 import asyncio
 import json
 import threading
-from collections import defaultdict
+import time
+from collections import OrderedDict, defaultdict
 
 LEAVE = "leave"  # the event that ends the sockets of a person
 FULL = 500  # messages in a slot before they are folded into "load everything again"
+REMEMBERED = 50_000  # topics of which the hub knows when they were last told
+MISSED = "missed"  # the event that makes up for one that was told before the socket watched
 REFRESH = '{"topic":"*","event":"refresh"}'
 
 
@@ -53,11 +56,14 @@ class Hub:
         self._lock = threading.Lock()
         self._watchers: defaultdict[str, set[Slot]] = defaultdict(set)
         self._slots: set[Slot] = set()
+        self._told: OrderedDict[str, float] = OrderedDict()  # when each topic was last told, seconds since 1970
+        self._deaf_until = 0.0  # what was told before is not known
 
     def bind(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Sets the loop that holds the sockets; None, before it closes."""
         with self._lock:
             self._loop = loop
+            self._deaf_until = time.time()
 
     def is_bound(self) -> bool:
         return self._loop is not None
@@ -65,9 +71,12 @@ class Hub:
     def join(self, slot: Slot) -> None:
         self._slots.add(slot)
 
-    def watch(self, slot: Slot, topic: str) -> None:
+    def watch(self, slot: Slot, topic: str, *, since: float | None = None) -> None:
+        """`since`: when the page that shows the topic was read; it hears at once when something was told after that."""
         slot.topics.add(topic)
         self._watchers[topic].add(slot)
+        if since is not None and since <= max(self._told.get(topic, 0.0), self._deaf_until):
+            slot.put((topic, MISSED, None), json.dumps({"topic": topic, "event": MISSED}, separators=(",", ":")))
 
     def unwatch(self, slot: Slot, topic: str) -> None:
         slot.topics.discard(topic)
@@ -93,6 +102,7 @@ class Hub:
         """Puts a message into the slots of those who watch one of its topics; encoded once for each topic."""
         data = json.loads(message)
         event, payload = data["event"], data["payload"]
+        self._remember(data["topics"])
         for topic in data["topics"]:
             watchers = self._watchers.get(topic)
             if not watchers:
@@ -106,8 +116,17 @@ class Hub:
             for slot in watchers:
                 slot.put(key, text)
 
+    def _remember(self, topics: list[str]) -> None:
+        now = time.time()
+        for topic in topics:
+            self._told[topic] = now
+            self._told.move_to_end(topic)
+        while len(self._told) > REMEMBERED:
+            self._deaf_until = self._told.popitem(last=False)[1]
+
     def refresh_all(self) -> None:
         """Messages may have been lost: every page loads its live parts again."""
+        self._deaf_until = time.time()
         for slot in self._slots:
             slot.put(("*", "refresh", None), REFRESH)
 

@@ -31,7 +31,8 @@
       }).catch(() => {});
     }, busy(element) ? 1500 : 120));
   }
-  /* The server is told what this page shows; it refuses topics this person may not watch. */
+  /* The server is told what this page shows and since when; it refuses topics this person may not watch, and says at once
+     what changed between the reading of the page and this message. */
   let socket = null;
   const watched = new Set();
   function watch() {
@@ -39,7 +40,7 @@
     const topics = [...document.querySelectorAll("[data-live][data-live-url]")].flatMap((element) => element.dataset.live.split(" ")).filter((topic) => topic && !watched.has(topic));
     if (!topics.length) return;
     topics.forEach((topic) => watched.add(topic));
-    socket.send(JSON.stringify({ watch: [...new Set(topics)] }));
+    socket.send(JSON.stringify({ watch: [...new Set(topics)], since: Number(document.body.dataset.liveSince) || 0 }));
   }
   document.addEventListener("htmx:afterSettle", watch);
   const refreshAll = () => document.querySelectorAll("[data-live][data-live-url]").forEach(refresh);
