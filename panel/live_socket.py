@@ -1,7 +1,8 @@
 """The socket of live pages, /ws/live/: who connects, what they may watch, and a writer that sends what has gathered.
 
 Channels gives routing, cookies and the check of the origin; delivery is the hub's. The browser sends
-{"watch": ["server:12", ...], "since": when its page was read} or {"unwatch": [...]}; each frame to it is a JSON array of {"topic", "event", "id", ...}.
+{"watch": ["server:12", ...], "since": when its page was read} or {"unwatch": [...]}; each frame to it is a JSON array
+of {"topic", "event", "id", ...}.
 """
 
 import asyncio
