@@ -1,6 +1,5 @@
 """`manage.py demo`: build the demo world, renew it, or say a staff log-in's present code."""
 
-import shutil
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,16 +9,14 @@ from allauth.mfa.utils import decrypt
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
 from panel.accounts.models import User
 from panel.core import clock
 from panel.demo import logins, story
-from panel.runtime import bank
+from panel.runtime import bank, demo_data
 from panel.runtime.lock import DataLock, Running
 
 NOTE = "Staff's second factor: `make code` prints the present one."
-OURS = ("clause.sqlite3", "simulated-cloud.sqlite3", "test-bank.sqlite3")
 
 
 class Command(BaseCommand):
@@ -43,20 +40,13 @@ class Command(BaseCommand):
 
     def _renew(self) -> None:
         """Throw this installation's data away and build the world anew; refused while it runs."""
-        if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
-            raise CommandError("The demo is renewed on the embedded database only: this one is PostgreSQL.")
         lock = DataLock(settings.CLAUSE_DATA)
         try:
             lock.take("renewing the demo world")
         except Running as running:
             raise CommandError(f"{running}. Stop it first.") from None
         try:
-            connections.close_all()
-            for name in OURS:
-                for path in settings.CLAUSE_DATA.glob(f"{name}*"):
-                    path.unlink()
-            for folder in ("files", "mail"):
-                shutil.rmtree(settings.CLAUSE_DATA / folder, ignore_errors=True)
+            demo_data.throw_away()
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
             opened = bank.open_bank(f"{settings.CLAUSE_BASE_URL}/hooks/stripe/")
             try:
@@ -69,7 +59,8 @@ class Command(BaseCommand):
     def _build(self, bank_address: str) -> None:
         self.stdout.write("Building the demo world: two months of a small provider, a minute or two ...")
         self.stdout.flush()
-        logins.write(story.build(clock.now(), bank_address), note=NOTE)
+        with demo_data.building():
+            logins.write(story.build(clock.now(), bank_address), note=NOTE)
         self.stdout.write("The demo world is ready.")
 
     def _code(self) -> None:

@@ -15,7 +15,7 @@ from django.db import connection, connections
 
 from panel.core import clock, ticking, triggers
 from panel.core.errors import ProviderError
-from panel.runtime import assets, bank, server
+from panel.runtime import assets, bank, demo_data, server
 from panel.runtime.engine import Engine
 from panel.runtime.lock import DataLock, Running
 from servers import providers
@@ -75,6 +75,9 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{settings.HOST}:{settings.PORT} cannot be had: {error.strerror}. Try PORT=8001."
             ) from None
+        if demo_data.is_unfinished():
+            self.stdout.write("The demo world was interrupted while it was being built: it is begun again.")
+            demo_data.throw_away()
         self._prepare()
         inner = "127.0.0.1" if settings.HOST in ("0.0.0.0", "::", "localhost") else settings.HOST  # noqa: S104
         inner = f"[{inner}]" if ":" in inner else inner
