@@ -36,7 +36,7 @@ def throw_away() -> None:
     CommandError on PostgreSQL: what else lies in that database is not ours to judge.
     """
     if connection.vendor != "sqlite":
-        raise CommandError("The demo is renewed on the embedded database only: empty this PostgreSQL database yourself.")
+        raise CommandError("The demo is renewed on the embedded database alone: empty this one yourself.")
     connections.close_all()
     data = Path(settings.CLAUSE_DATA)
     for path in [*(path for name in DATABASES for path in data.glob(f"{name}*")), *(data / name for name in REST)]:

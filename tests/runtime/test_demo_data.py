@@ -32,7 +32,7 @@ def test_everything_of_it_goes_and_the_key_stays(data: Path, monkeypatch: pytest
         (data / name).write_text("x")
     monkeypatch.setattr(demo_data.connections, "close_all", lambda: None)
     if connection.vendor != "sqlite":
-        with pytest.raises(CommandError, match="PostgreSQL"):
+        with pytest.raises(CommandError, match="embedded"):
             demo_data.throw_away()
         return
     demo_data.throw_away()
