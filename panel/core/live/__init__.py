@@ -2,7 +2,8 @@
 
 `publish` is all that use cases need. A message says only what changed ("server:12", an event, an id); the page then
 asks the server for its fragment again, so that no content crosses a shared channel and each view checks permissions.
-Messages may be lost or doubled; pages that were cut off load themselves afresh.
+Messages may be lost or doubled; pages that were cut off load themselves afresh, and one that was read before a change
+and whose socket watches after it hears of that at once (`since`).
 
 One `Channel` carries messages between processes: in-process for the embedded runtime, Redis in production. Each process
 that holds sockets has one `hub`.
