@@ -17,6 +17,7 @@ from invoicing.models import Invoice, InvoiceKind
 from invoicing.taxing import transmitting
 from panel.core import bulk, operations
 from panel.core.actors import Actor
+from panel.core.calendars import paris_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +30,37 @@ class Sale:
     evidence: dict[str, Any]
 
 
-def issue(sales: Sequence[Sale], *, now: datetime, actor: Actor) -> list[Invoice]:
-    """Issue invoices for accounts that the caller has locked and that have no funds to pay with. IntegrityError, and
-    nothing is issued, where one `once` is not new. The series is locked from here until the transaction ends."""
-    if not sales:
-        return []
-    series, issued_at = numbering.lock(InvoiceKind.INVOICE, now=now)
-    issued = [
-        invoices.next_of(series, sale.content, once=sale.once, issued_at=issued_at, now=now, evidence=sale.evidence)
+def draft(sales: Sequence[Sale], *, now: datetime) -> list[Invoice]:
+    """The invoices of these sales as they stand before they have a number, for accounts that the caller has locked and
+    that have no funds to pay with: with ids to refer to, and what hangs on them written. `issue` follows in the same
+    transaction."""
+    today = paris_date(now)
+    drafts = [
+        invoices.drafted(sale.content, issued_on=today, once=sale.once, now=now, evidence=sale.evidence)
         for sale in sales
     ]
-    bulk.number(issued)
-    pairs = zip(issued, sales, strict=True)
-    lines = [line for invoice, sale in pairs for line in invoices.lines_of(invoice, sale.billed)]
-    for invoice in issued:
-        invoice.unlisted_id = 0  # the lines come first, and explain it all
-    bulk.insert(lines)
-    bulk.insert(issued)
+    bulk.number(drafts)
+    pairs = zip(drafts, sales, strict=True)
+    bulk.insert([line for invoice, sale in pairs for line in invoices.lines_of(invoice, sale.billed)])
+    transmitting.begin_all(drafts, now=now)
+    return drafts
+
+
+def issue(drafts: Sequence[Invoice], sales: Sequence[Sale], *, now: datetime, actor: Actor) -> None:
+    """Issue what was drafted. IntegrityError, and nothing is issued, where one `once` is not new. The series is locked
+    from here until the transaction ends: everything that needs no number is done before, so that others wait little."""
+    if not drafts:
+        return
+    series, issued_at = numbering.lock(InvoiceKind.INVOICE, now=now)
+    for invoice, sale in zip(drafts, sales, strict=True):
+        invoices.place(invoice, sale.content, series, issued_at=issued_at)
+        invoice.unlisted_id = 0  # the lines came first, and explain it all
+    bulk.insert(drafts)
     numbering.advance(series)
-    _book(issued, sales, now=now)
-    data = [(invoice, invoices.said_of(invoice)) for invoice in issued]
+    _book(drafts, sales, now=now)
+    data = [(invoice, invoices.said_of(invoice)) for invoice in drafts]
     tell_all([told("invoice.issued", one, now=now, actor=actor, rule="INV-1", data=said) for one, said in data])
-    operations.enqueue_all([printing.owed(invoice, now=now) for invoice in issued])
-    transmitting.begin_all(issued, now=now)
-    return issued
+    operations.enqueue_all([printing.owed(invoice, now=now) for invoice in drafts])
 
 
 def _book(issued: Sequence[Invoice], sales: Sequence[Sale], *, now: datetime) -> None:

@@ -28,10 +28,9 @@ from invoicing.taxing import transmitting
 from invoicing.taxing.tax_rules import Totals, VatTreatment
 from panel import terms
 from panel.accounts.models import Account
-from panel.core import bulk
+from panel.core import bulk, canonical
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, working_days_after
-from panel.core.canonical import Frozen
 from panel.core.errors import RuleViolation
 from panel.core.money import Cents, euros
 
@@ -199,9 +198,10 @@ def _write(
     evidence = original.vat_evidence if original else parties.vat_evidence(content.account, content.treatment)
     series, issued_at = numbering.lock(_series_of(content.kind, original), now=now)
     debited_on = _debited_on(content, now=now)
-    invoice = next_of(
-        series, content, once=once, issued_at=issued_at, now=now, evidence=evidence, debited_on=debited_on
+    invoice = drafted(
+        content, issued_on=paris_date(issued_at), once=once, now=now, evidence=evidence, debited_on=debited_on
     )
+    place(invoice, content, series, issued_at=issued_at, debited_on=debited_on)
     invoice.account, invoice.order, invoice.credits = content.account, order, original
     invoice.unlisted_id = invoice.net_cents
     invoice.save(force_insert=True)
@@ -211,28 +211,43 @@ def _write(
     return invoice
 
 
-def next_of(
-    series: NumberSeries, content: Content, *, once: str, issued_at: datetime, now: datetime, evidence: dict[str, Any],
+def drafted(
+    content: Content, *, issued_on: date, once: str, now: datetime, evidence: dict[str, Any],
     debited_on: date | None = None,
 ) -> Invoice:  # fmt: skip
-    """The next document of a locked series: numbered, frozen and chained, not written yet. `debited_on`: the first day
-    of its debit by a mandate of our own."""
-    number = rules.number(series.prefix, series.year, series.last_number + 1)
-    issued_on = paris_date(issued_at)
-    due_on = _due_on(content, issued_on, debited_on)
-    document = Frozen(drafting.document(content, number=number, issued_on=issued_on, due_on=due_on).as_dict())
-    previous, digest = series.last_hash, rules.document_hash(series.last_hash, document)
-    numbering.take(series, issued_at=issued_at, digest=digest)
+    """A document in full but for its number and what follows from that (`place`), not written yet; no series need be
+    locked for it. `debited_on`: the first day of its debit by a mandate of our own."""
     totals = content.totals
-    return bulk.new(
-        Invoice, number=number, kind=content.kind, series_id=series.pk, position=series.last_number,
-        account_id=content.account.pk,
-        down_payment=content.down_payment, issued_at=issued_at, issued_on=issued_on, due_on=due_on,
+    invoice = bulk.new(
+        Invoice, kind=content.kind, account_id=content.account.pk, down_payment=content.down_payment,
         net_cents=totals.net, vat_cents=totals.vat, total_cents=totals.total, terms_version=content.terms.name,
-        reason=content.reason, once=once, document=document, vat_evidence=evidence, previous_hash=previous,
-        channel=content.sold_as, hash=digest, state=_first_state(content), paid_at=None if totals.total else now,
+        reason=content.reason, once=once, vat_evidence=evidence, channel=content.sold_as,
+        state=_first_state(content), paid_at=None if totals.total else now,
         collectable=content.kind != InvoiceKind.STATEMENT,
     )  # fmt: skip
+    _date(invoice, content, issued_on, debited_on)
+    return invoice
+
+
+def _date(invoice: Invoice, content: Content, issued_on: date, debited_on: date | None) -> None:
+    invoice.issued_on, invoice.due_on = issued_on, _due_on(content, issued_on, debited_on)
+    document = drafting.document(content, number="", issued_on=issued_on, due_on=invoice.due_on)
+    invoice.document = canonical.Unfinished(document.as_dict(), "number")
+
+
+def place(
+    invoice: Invoice, content: Content, series: NumberSeries, *, issued_at: datetime, debited_on: date | None = None
+) -> None:
+    """Make a draft the next document of a locked series: numbered, frozen and chained, not written yet. Where its day
+    is another by now, that is written on it."""
+    if invoice.issued_on != (day := paris_date(issued_at)):
+        _date(invoice, content, day, debited_on)
+    invoice.number = rules.number(series.prefix, series.year, series.last_number + 1)
+    invoice.document = invoice.document.finished(invoice.number)
+    invoice.series_id, invoice.issued_at, invoice.previous_hash = series.pk, issued_at, series.last_hash
+    invoice.hash = rules.document_hash(series.last_hash, invoice.document)
+    numbering.take(series, issued_at=issued_at, digest=invoice.hash)
+    invoice.position = series.last_number
 
 
 def _series_of(kind: str, original: Invoice | None) -> str:

@@ -103,8 +103,10 @@ def _batch(keys: Sequence[int], *, now: datetime) -> tuple[set[int], set[int]]:
     drawn = {row.pk: drawing.together(row, drawing.drawn(row, found[row.pk])) for row in rows if row.pk in found}
     billed = [row for row in rows if row.pk in drawn]
     sold = [row for row in billed if drawn[row.pk].lines]
-    issued = in_bulk.issue(_sales(sold, drawn, now=now), now=now, actor=CLOCK)
-    _remember(billed, drawn, dict(zip([row.pk for row in sold], issued, strict=True)), now=now)
+    sales = _sales(sold, drawn, now=now)
+    drafts = in_bulk.draft(sales, now=now)
+    _remember(billed, drawn, dict(zip([row.pk for row in sold], drafts, strict=True)), now=now)
+    in_bulk.issue(drafts, sales, now=now, actor=CLOCK)
     today = paris_date(now)
     return {row.pk for row in billed if row.next_due_on is None or row.next_due_on > today}, later
 
