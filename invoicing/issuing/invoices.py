@@ -28,7 +28,7 @@ from invoicing.taxing import transmitting
 from invoicing.taxing.tax_rules import Totals, VatTreatment
 from panel import terms
 from panel.accounts.models import Account
-from panel.core import bulk, canonical
+from panel.core import bulk
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, working_days_after
 from panel.core.errors import RuleViolation
@@ -203,6 +203,7 @@ def _write(
     )
     place(invoice, content, series, issued_at=issued_at, debited_on=debited_on)
     invoice.account, invoice.order, invoice.credits = content.account, order, original
+    invoice.document = invoice.document.values()
     invoice.unlisted_id = invoice.net_cents
     invoice.save(force_insert=True)
     InvoiceLine.objects.bulk_create(lines_of(invoice, lines, credited))
@@ -232,7 +233,7 @@ def drafted(
 def _date(invoice: Invoice, content: Content, issued_on: date, debited_on: date | None) -> None:
     invoice.issued_on, invoice.due_on = issued_on, _due_on(content, issued_on, debited_on)
     document = drafting.document(content, number="", issued_on=issued_on, due_on=invoice.due_on)
-    invoice.document = canonical.Unfinished(document.as_dict(), "number")
+    invoice.document = document.unfinished()
 
 
 def place(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q, QuerySet, Sum, Value
+from django.db.models import Count, F, Q, Sum, Value
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.accounting import ledger
@@ -24,7 +24,7 @@ from invoicing.models import (
     RunState,
     Subscription,
 )
-from invoicing.renewing import billing, drawing
+from invoicing.renewing import billing, drawing, in_bulk
 from panel.core import bulk, due, events, hands, operations
 from panel.core.actors import CLOCK, Actor
 from panel.core.calendars import paris_date
@@ -33,7 +33,8 @@ from panel.core.models import Operation
 from panel.core.money import Cents
 
 RULE = "SUB-5"
-AT_ONCE = 500  # subscriptions that are billed, and answered for, between two looks of somebody at the progress
+AT_ONCE = 500  # subscriptions that are answered for by one statement
+AT_A_LOOK = 2_000  # that are billed, and answered for, between two looks of somebody at the progress
 NOT_BILLED = "it was due, no error was told, and it is not billed"
 
 
@@ -80,13 +81,12 @@ class CarryOut(operations.Handler):
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         run = BillingRun.objects.get(pk=op.payload["run"])
-        while items := list(run.items.filter(state=ItemState.DUE).select_related("subscription")[:AT_ONCE]):
+        while items := bulk.read(run.items.filter(state=ItemState.DUE).order_by("pk")[:AT_A_LOOK]):
             if run.dry:
-                for item in items:
-                    look(item, now=now)
+                _look(items, now=now)
             else:
                 report = billing.renew(now, only=[item.subscription_id for item in items])
-                settle(items, _errors(report), now=now)
+                _settle_all(items, _errors(report), now=now)
             _count(run)
         close(run, now=now)
         return {"run": run.pk, "state": run.state}
@@ -145,15 +145,23 @@ def _issued(
     return found
 
 
-def look(item: BillingRunItem, *, now: datetime) -> None:
+def _look(items: Sequence[BillingRunItem], *, now: datetime) -> None:
     """Draw up by really issuing, in a transaction that is taken back: exactly what a run would do, and nothing of it
-    stays."""
-    with transaction.atomic():
-        report = billing.renew(now, only=[item.subscription_id])
-        settle([item], _errors(report), now=now)
-        transaction.set_rollback(True)
-    item.invoice = None
-    item.save()
+    stays. Ordinary ones by the hundreds, as a run has them; the others one by one, so that no document of somebody else
+    waits long for its number."""
+    for some in _batched(items, AT_ONCE):
+        with transaction.atomic():
+            left = set(in_bulk.renew([item.subscription_id for item in some], now=now, report=SweepReport()))
+            settle([item for item in some if item.subscription_id not in left], {}, now=now)
+            transaction.set_rollback(True)
+        for item in some:
+            if item.subscription_id in left:
+                with transaction.atomic():
+                    report = billing.renew(now, only=[item.subscription_id])
+                    settle([item], _errors(report), now=now)
+                    transaction.set_rollback(True)
+            item.invoice_id = None
+        bulk.update(some, SETTLED)
 
 
 Booked = dict[str, list[tuple[str, str, Cents]]]
@@ -226,8 +234,8 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
     report, late = billing.renew(now), billing.mark_overdue(now)
     if run is not None:
         failed = _errors(report)
-        open_items = run.items.exclude(state__in=[ItemState.BILLED, ItemState.EMPTY])
-        _settle_all(open_items, failed, now=now)
+        open_items = run.items.exclude(state__in=[ItemState.BILLED, ItemState.EMPTY]).order_by("pk")
+        _settle_all(bulk.read(open_items), failed, now=now)
         close(run, now=now)
         known = set(run.items.filter(state=ItemState.FAILED).values_list("subscription_id", flat=True))
         report.failed += [f"{pk}: {NOT_BILLED}" for pk in sorted(known - failed.keys())]
@@ -237,16 +245,13 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
     return report
 
 
-def _settle_all(items: QuerySet[BillingRunItem], errors: Mapping[int, str], *, now: datetime) -> None:
+def _settle_all(items: Sequence[BillingRunItem], errors: Mapping[int, str], *, now: datetime) -> None:
     """`settle`, some hundreds at a time."""
-    keys = list(items.order_by("pk").values_list("pk", flat=True))
+    hands.side_by_side(lambda some: settle(some, errors, now=now), _batched(items, AT_ONCE))
 
-    def some(place: int) -> None:
-        settle(
-            bulk.read(BillingRunItem.objects.filter(pk__in=bulk.among(keys[place : place + AT_ONCE]))), errors, now=now
-        )
 
-    hands.side_by_side(some, range(0, len(keys), AT_ONCE))
+def _batched(items: Sequence[BillingRunItem], size: int) -> list[Sequence[BillingRunItem]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 due.sweep("invoicing.renew", every_seconds=60)(by_clock)
@@ -257,6 +262,6 @@ def _made_good(now: datetime) -> None:
     later = Q(subscription__next_due_on__gt=F("due_on")) | Q(subscription__next_due_on=None)
     items = BillingRunItem.objects.filter(later, run__state=RunState.SHORT, run__dry=False, state=ItemState.FAILED)
     runs = set(items.values_list("run", flat=True))
-    _settle_all(items, {}, now=now)
+    _settle_all(bulk.read(items.order_by("pk")), {}, now=now)
     for run in BillingRun.objects.filter(pk__in=runs):
         close(run, now=now)

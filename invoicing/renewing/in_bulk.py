@@ -126,9 +126,11 @@ def _held(keys: Sequence[int], *, now: datetime) -> list[Subscription]:
     rich = ledger.with_funds(accounts)
     due = bulk.read(_ordinary(now).filter(pk__in=bulk.among(locked)).order_by("next_due_on", "pk"), *WANTED)
     packages = Package.objects.in_bulk({row.package_id for row in due})
+    names = {row.service_kind for row in due}
+    many = {name for name in names if isinstance(kinds.get(name), AnswersForMany)}
     rows = []
     for row in due:
-        if row.account_id not in rich and isinstance(kinds.get(row.service_kind), AnswersForMany):
+        if row.account_id not in rich and row.service_kind in many:
             row.account, row.package = accounts[row.account_id], packages[row.package_id]
             rows.append(row)
     known = {drawing.once(row, _day(row)) for row in rows}

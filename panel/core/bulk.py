@@ -7,6 +7,9 @@ made (`new`) and read (`read`) as plain values, and written column by column.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
@@ -15,7 +18,7 @@ from django.db import connection, models
 from django.db.models.base import ModelState
 from django.db.models.expressions import RawSQL
 
-from panel.core.canonical import Frozen
+from panel.core.canonical import Written
 
 RowT = TypeVar("RowT", bound=models.Model)
 AT_ONCE = 500  # rows of a statement, where there is no COPY
@@ -77,7 +80,7 @@ def among(values: Iterable[int | str]) -> Any:
     if connection.vendor != "postgresql":
         return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(wanted)])
     if isinstance(wanted[0], str):
-        return RawSQL("SELECT unnest(%s::text[])", [_array(_quoted(str(one)) for one in wanted)])
+        return RawSQL("SELECT unnest(%s::text[])", [_array(_IN_AN_ARRAY.of([str(one) for one in wanted]))])
     return RawSQL("SELECT unnest(%s::bigint[])", [_array(map(str, wanted))])
 
 
@@ -113,6 +116,8 @@ def insert(rows: Sequence[models.Model]) -> None:
     if connection.vendor == "postgresql":
         _copy(rows)
     else:
+        for held in (row.__dict__ for row in rows):
+            held.update({name: value.values() for name, value in held.items() if type(value) is Written})
         type(rows[0])._base_manager.bulk_create(rows, batch_size=AT_ONCE)
     alias = connection.alias
     for row in rows:
@@ -174,7 +179,7 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     columns = [quote(field.column) for field in fields]
     types = [(field.rel_db_type if field.is_relation else field.cast_db_type)(connection) for field in fields]
     held = [row.__dict__ for row in rows]
-    values = [_array(_column(field, held, _quoted, "NULL")) for field in fields]
+    values = [_array(_column(field, held, _IN_AN_ARRAY)) for field in fields]
     sets = ", ".join(f"{column} = fresh.{column}" for column in columns[1:])
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
     with connection.cursor() as cursor:
@@ -189,30 +194,66 @@ def _copy(rows: Sequence[models.Model]) -> None:
     fields: list[Any] = [field for field in options.concrete_fields if rows[0].pk is not None or not field.primary_key]
     columns = ", ".join(quote(field.column) for field in fields)
     held = [row.__dict__ for row in rows]
-    lines = zip(*(_column(field, held, _escaped, "\\N") for field in fields), strict=True)
+    lines = zip(*(_column(field, held, _COPIED) for field in fields), strict=True)
     text = "\n".join(map("\t".join, lines))
     statement = f"COPY {quote(options.db_table)} ({columns}) FROM STDIN"
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         copy.write(text)
 
 
-def _column(field: Any, held: Sequence[Mapping[str, Any]], marked: Callable[[str], str], nothing: str) -> list[str]:
-    """The values of one column as PostgreSQL reads them in a text; what comes again is put into words once."""
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a text stands on the wire: what its signs become (the backslash first), what is put around it, and what says
+    that there is none."""
+
+    signs: Mapping[str, str]
+    around: str
+    nothing: str
+
+    def of(self, texts: Sequence[str | None]) -> list[str]:
+        """All of a column: signs that occur nowhere are looked for once."""
+        words = [text or "" for text in texts]
+        together = "".join(words)
+        for sign, instead in self.signs.items():
+            if sign in together:
+                words = [word.replace(sign, instead) for word in words]
+        if self.around:
+            words = [f"{self.around}{word}{self.around}" for word in words]
+        if None in texts:
+            words = [self.nothing if text is None else word for text, word in zip(texts, words, strict=True)]
+        return words
+
+
+_COPIED = _Form({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}, "", "\\N")
+_IN_AN_ARRAY = _Form({"\\": "\\\\", '"': '\\"'}, '"', "NULL")
+_PLAIN = {int, Decimal, date, datetime}  # in whose words there is nothing to mark
+
+
+def _column(field: Any, held: Sequence[Mapping[str, Any]], form: _Form) -> list[str]:
+    """The values of one column as PostgreSQL reads them in a text; what is the same in all is put into words once."""
     name = field.attname
     values = [row[name] for row in held]
     if isinstance(field, models.JSONField):
-        return [nothing if value is None else marked(_json(value)) for value in values]
+        return form.of([None if value is None else _json(value) for value in values])
     if values.count(values[0]) == len(values):
-        return [nothing if values[0] is None else marked(_said(values[0]))] * len(values)
-    said = {value: nothing if value is None else marked(_said(value)) for value in set(values)}
-    return [said[value] for value in values]
+        return form.of([_said(values[0])]) * len(values)
+    if _PLAIN.issuperset(map(type, values)):
+        return list(map(str, values))
+    return form.of([_said(value) for value in values])
 
 
 def _json(value: Any) -> str:
-    return value.text if type(value) is Frozen else json.dumps(value)
+    if type(value) is Written:
+        return value.text
+    return "{}" if value == {} else _JSON.encode(value)
 
 
-def _said(value: Any) -> str:
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
+
+def _said(value: Any) -> str | None:
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"
     return str(value.value if isinstance(value, Enum) else value)
@@ -220,15 +261,3 @@ def _said(value: Any) -> str:
 
 def _array(words: Iterable[str]) -> str:
     return "{" + ",".join(words) + "}"
-
-
-def _escaped(text: str) -> str:
-    """As COPY has it."""
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    return text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-
-
-def _quoted(text: str) -> str:
-    """As an array has it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,41 +2,41 @@
 
 import json
 from collections.abc import Mapping
+from json import encoder
 from typing import Any
 
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
 
+quoted = encoder.encode_basestring  # a text as JSON has it
 
-class Frozen(dict[str, Any]):
-    """An object that keeps its canonical text beside it: hashed and written from the same letters. It is not changed
-    any more."""
+
+class Written:
+    """An object that is in words already: hashed and kept from the same letters."""
 
     __slots__ = ("text",)
 
-    def __init__(self, values: Mapping[str, Any], text: str = "") -> None:
-        super().__init__(values)
-        self.text = text or _WRITER.encode(values)
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def values(self) -> dict[str, Any]:
+        """What it says."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
 
 
 class Unfinished:
-    """An object whose text under `key` is still open; the letters of all the rest are written."""
+    """An object in words but for one text, which stands between the letters `before` and `after`."""
 
-    __slots__ = ("_after", "_before", "_key", "_values")
+    __slots__ = ("after", "before")
 
-    def __init__(self, values: Mapping[str, Any], key: str) -> None:
-        self._values, self._key = values, key
-        before = _WRITER.encode({name: value for name, value in values.items() if name < key})[:-1]
-        after = _WRITER.encode({name: value for name, value in values.items() if name > key})[1:]
-        self._before = f"{before}{',' if len(before) > 1 else ''}{_WRITER.encode(key)}:"
-        self._after = f",{after}" if len(after) > 1 else after
+    def __init__(self, before: str, after: str) -> None:
+        self.before, self.after = before, after
 
-    def finished(self, word: str) -> Frozen:
+    def finished(self, word: str) -> Written:
         """The object with `word` there."""
-        return Frozen(
-            {**self._values, self._key: word}, f"{self._before}{_WRITER.encode(word)}{self._after}"
-        )
+        return Written(f"{self.before}{quoted(word)}{self.after}")
 
 
-def text_of(values: Mapping[str, Any]) -> str:
+def text_of(values: Mapping[str, Any] | Written) -> str:
     """Sorted keys, no spaces, every letter as itself."""
-    return values.text if isinstance(values, Frozen) else _WRITER.encode(values)
+    return values.text if isinstance(values, Written) else _WRITER.encode(values)

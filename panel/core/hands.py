@@ -1,5 +1,5 @@
-"""Long work in portions, by two hands where the database takes more than one writer: while it writes what one hand gave
-it, the other draws up the next."""
+"""Long work in portions, by several hands where the database takes more than one writer: while it writes what one hand
+gave it, the others read and draw up the next."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +12,12 @@ from django.db import connection
 
 Portion = TypeVar("Portion")
 Done = TypeVar("Done")
-HANDS = 2
+HANDS = 3  # one writes, one draws up, one has its next portion ready
 
 
 def side_by_side(work: Callable[[Portion], Done], portions: Sequence[Portion]) -> list[Done]:
     """What `work` gives for each of `portions`, in their order. Each has a connection and transactions of its own, and
-    waits for no other, so `work` must hold two at once. One after the other, here, inside a transaction or on SQLite.
+    waits for no other, so `work` must hold several at once. One after the other, here, inside a transaction or on SQLite.
     The first exception is raised when every hand has put down its work."""
     with _undisturbed():
         if len(portions) < 2 or connection.vendor != "postgresql" or connection.in_atomic_block:

@@ -12,10 +12,12 @@ from invoicing import rules
 from invoicing.documents import InvoiceDocument, einvoice
 from invoicing.issuing import document_rules, drafting
 from invoicing.issuing.drafting import Content
+from invoicing.models import InvoiceKind
 from invoicing.rules import Creditable, Line
 from invoicing.taxing.tax_rules import VatTreatment
 from panel import terms
 from panel.accounts.models import Account
+from panel.core import canonical
 from panel.core.money import round_cents, vat_of
 from tests.support import papers
 
@@ -138,3 +140,13 @@ def test_a_document_is_frozen_as_dataclasses_would_have_it() -> None:
     """What is kept and hashed is every value of every part."""
     assert papers.DOCUMENT.as_dict() == dataclasses.asdict(papers.DOCUMENT)
     assert InvoiceDocument.from_dict(papers.DOCUMENT.as_dict()) == papers.DOCUMENT
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=st.builds(InvoiceDocument, kind=st.sampled_from([InvoiceKind.INVOICE, "credit_note"])), again=st.text())
+def test_the_text_that_is_hashed_is_that_of_the_values_that_are_kept(document: InvoiceDocument, again: str) -> None:
+    """Chains that exist were hashed over it."""
+    kept = dataclasses.replace(document, number=again).as_dict()
+    written = document.unfinished().finished(again)
+    assert written.text == canonical.text_of(kept)
+    assert canonical.text_of(written.values()) == written.text

@@ -108,9 +108,9 @@ def test_rows_that_follow_from_others_are_written_once() -> None:
 def test_one_text_for_one_object(values: dict[str, Any]) -> None:
     """Chains that exist were hashed over this text."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    frozen = canonical.Frozen(values)
-    assert canonical.text_of(values) == canonical.text_of(frozen) == frozen.text == text
-    assert frozen == values
+    written = canonical.Written(text)
+    assert canonical.text_of(values) == canonical.text_of(written) == text
+    assert written.values() == values
 
 
 def open_ones(backends: set[int]) -> int:

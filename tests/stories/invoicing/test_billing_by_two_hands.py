@@ -1,4 +1,4 @@
-"""As the provider I have a long billing run done by two hands, and its invoices are numbered and chained as by one
+"""As the provider I have a long billing run done by several hands, and its invoices are numbered and chained as by one
 (SUB-5, INV-2)."""
 
 import pytest
@@ -27,17 +27,31 @@ def due(world: World, shop: Shop) -> list[Subscription]:
     return bought
 
 
+def begun(world: World, *, dry: bool) -> BillingRun:
+    run = billing_runs.start(key=f"{dry}", dry=dry, actor=world.staff("billing"), now=world.now)
+    world.work(kinds=["invoicing.billing_run"])
+    return BillingRun.objects.get(pk=run.pk)
+
+
+@pytest.mark.parametrize("by_staff", [False, True])
 def test_all_of_it_once_and_in_one_chain(
-    world: World, due: list[Subscription], monkeypatch: pytest.MonkeyPatch
+    world: World, due: list[Subscription], monkeypatch: pytest.MonkeyPatch, by_staff: bool
 ) -> None:
+    """Begun by the clock, or from the page, where it is tried first."""
     monkeypatch.setattr(in_bulk, "BATCH", 6)
-    monkeypatch.setattr(billing_runs, "AT_ONCE", 2)
+    monkeypatch.setattr(billing_runs, "AT_ONCE", 2 + 4 * by_staff)
     before = Invoice.objects.count()
     with monkeypatch.context() as alone:
         alone.setattr(billing, "_step", no_single_one)
-        report = billing_runs.by_clock(world.now)
-    assert (report.done, report.failed) == (len(due), [])
-    run = BillingRun.objects.get()
+        if by_staff:
+            tried = begun(world, dry=True)
+            assert Invoice.objects.count() == before
+            run = begun(world, dry=False)
+            assert (tried.state, tried.billed, tried.net_cents) == ("done", len(due), run.net_cents)
+        else:
+            report = billing_runs.by_clock(world.now)
+            assert (report.done, report.failed) == (len(due), [])
+            run = BillingRun.objects.get()
     assert (run.state, run.billed, run.expected) == ("done", len(due), len(due))
     issued = Invoice.objects.order_by("position")[before:]
     assert [invoice.position for invoice in issued] == list(range(before + 1, before + 1 + len(due)))
