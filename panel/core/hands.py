@@ -17,7 +17,7 @@ HANDS = 3  # one writes, one draws up, one has its next portion ready
 
 def side_by_side(work: Callable[[Portion], Done], portions: Sequence[Portion]) -> list[Done]:
     """What `work` gives for each of `portions`, in their order. Each has a connection and transactions of its own, and
-    waits for no other, so `work` must hold several at once. One after the other, here, inside a transaction or on SQLite.
+    waits for no other, so `work` must hold several at once. In turn, here, inside a transaction or on SQLite.
     The first exception is raised when every hand has put down its work."""
     with _undisturbed():
         if len(portions) < 2 or connection.vendor != "postgresql" or connection.in_atomic_block:

@@ -94,9 +94,9 @@ def postgresql(folder: Path) -> Iterator[str]:
     ]
     subprocess.run(make, cwd=folder, check=True, stdout=subprocess.DEVNULL, **user)
     settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+    with Path(f"{folder}/db/postgresql.conf").open("a") as file:  # what is said here can be changed while it runs
+        file.writelines(f"{setting}\n" for setting in settings)
     start = [str(postgres), "-D", f"{folder}/db", "-k", str(folder), "-h", "127.0.0.1", "-p", str(port)]
-    for setting in settings:
-        start += ["-c", setting]
     log = (folder / "postgresql.log").open("w")
     server = subprocess.Popen(start, cwd=folder, stdout=log, stderr=log, start_new_session=True, **user)
     try:
