@@ -1,9 +1,10 @@
 """`make test`: the whole suite on SQLite, then again on PostgreSQL and Redis; one closing line for all of it.
 
-Plain tests first; then what starts programs, makes hosts or counts seconds, a file of it always with the same worker; a
-browser alone. Nothing is asked twice that answers the same: where there is a PostgreSQL, it carries every story, and
-SQLite the first of each file; pages, browsers and real hosts are seen on SQLite. What is marked `long` is lived through
-on PostgreSQL alone.
+What starts programs, makes hosts, drives a browser or counts seconds mostly waits: it goes first, a file of it always
+with the same worker, and the plain tests, which only compute, fill what it leaves of the machine. Two runs beside each
+other never share a database server. Nothing is asked twice that answers the same: where there is a PostgreSQL, it
+carries every story, and SQLite the first of each file; pages, browsers and real hosts are seen on SQLite. What is
+marked `long` is lived through on PostgreSQL alone.
 """
 
 import contextlib
@@ -11,8 +12,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -23,75 +27,111 @@ ALONE = "crash or local or browser"
 HERE = "not postgres and not redis"
 SQLITE = {"CLAUSE_DATABASE_URL": "", "CLAUSE_REDIS_URL": ""}
 PURE = ("architecture", "rules")  # no database is asked there: once is enough
-SAMPLED = ["-p", "tests.support.sampling"]
+SAMPLED = ("-p", "tests.support.sampling")
+CORES = os.cpu_count() or 1
+FEW, MORE = min(4, CORES), min(4, CORES + 1)  # workers; one more where each waits for a database half of its time
+NICE = ("nice", "-n", "10")
 NOTHING_COLLECTED = 5
 CLOSING = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 
 
-def run(title: str, marks: str, spread: str, environment: dict[str, str], rest: list[str], total: Counter[str]) -> bool:
-    """One run of pytest, its tests `spread` over workers by this rule of xdist (none: one process); adds its closing
-    line to `total` and says whether all went well."""
-    environment = {**os.environ, **environment}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every program of a test compiles the panel anew
-    command = [sys.executable, "-m", "pytest", "-q", "-m", marks]
-    if spread:
-        command += [
-            "-n",
-            str(min(4, os.cpu_count() or 1)),
-            "--dist",
-            spread,
-            "--no-loadscope-reorder",
-        ]  # ours: long ones first
-    print(f"\n--- {title}", flush=True)
-    with subprocess.Popen(
-        [*command, *rest], env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            if found := CLOSING.match(line.strip()):
-                for count, word in re.findall(r"(\d+) ([a-z]+)", found[1]):
-                    total[word] += int(count)
-    return process.returncode in (0, NOTHING_COLLECTED)
+class Suite:
+    """Runs of pytest, some beside each other: what they add up to, and whether all went well. `rest`: words for all."""
+
+    def __init__(self, rest: Sequence[str]) -> None:
+        self._rest, self._total, self._telling = rest, Counter[str](), threading.Lock()
+        self._started, self.passed = time.monotonic(), True
+
+    def run(
+        self, title: str, marks: str, environment: dict[str, str], *more: str, workers: int = 0, yields: bool = False
+    ) -> None:
+        """One run, its files spread over `workers` (none: one process). One that `yields` to others tells what it says
+        line by line, any other at its end."""
+        environment = {**os.environ, **environment}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every program of a test compiles the panel anew
+        command = [*(NICE if yields else ()), sys.executable, "-m", "pytest", "-q", "-m", marks]
+        if workers:  # in our own order: long ones first
+            command += ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
+        began, said = time.monotonic(), list[str]()
+        if yields:
+            self._tell(f"\n--- {title}\n")
+        with subprocess.Popen(
+            [*command, *more, *self._rest], env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                self._tell(line) if yields else said.append(line)
+                if found := CLOSING.match(line.strip()):
+                    self._add(found[1])
+        if process.returncode not in (0, NOTHING_COLLECTED):
+            self.passed = False
+        self._tell(*([] if yields else [f"\n--- {title}\n", *said]), f"--- {title}: {time.monotonic() - began:.0f} s\n")
+
+    def _add(self, closing: str) -> None:
+        with self._telling:
+            self._total.update({word: int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", closing)})
+
+    def _tell(self, *words: str) -> None:
+        with self._telling:
+            print("".join(words), end="", flush=True)
+
+    def plain(self, title: str, marks: str, environment: dict[str, str], *more: str, workers: int = FEW) -> None:
+        """What starts nothing and counts no seconds."""
+        self.run(title, f"not ({ALONE}) and {marks}", environment, *more, workers=workers, yields=True)
+
+    def seen_on_sqlite(self) -> None:
+        """Whole programs, then a browser."""
+        self.run("SQLite, whole programs", f"{HERE} and (crash or local)", SQLITE, workers=FEW)
+        where = [] if self._rest else ["tests/browser"]
+        self.run("Headless Chromium", f"{HERE} and browser", SQLITE, *where)
+
+    def whole(self) -> None:
+        """On both engines, or on the one there is."""
+        with contextlib.ExitStack() as stack:
+            try:
+                services = stack.enter_context(cluster.services())
+            except cluster.Missing as missing:
+                beside(self.seen_on_sqlite, lambda: self.plain("SQLite", HERE, SQLITE))
+                self._left_out(missing)
+                return
+            alone, touching = "crash and (postgres or redis)", [f"--ignore=tests/{folder}" for folder in PURE]
+            beside(
+                lambda: self.run("PostgreSQL and Redis, whole programs", alone, services, workers=FEW),
+                lambda: self.plain("SQLite", f"{HERE} and not long", SQLITE, *SAMPLED),
+            )
+            beside(
+                self.seen_on_sqlite,
+                lambda: self.plain(
+                    "PostgreSQL and Redis", "(postgres or not page)", services, *touching, workers=MORE
+                ),
+            )  # fmt: skip
+
+    def _left_out(self, missing: cluster.Missing) -> None:
+        """Without the services it fails if they are required, and is loudly left out if not."""
+        self._tell(f"\n{'!' * 100}\n!! NOT RUN on PostgreSQL and Redis, for want of {missing}\n{'!' * 100}\n")
+        self.passed &= os.environ.get("CLAUSE_REQUIRE_SERVICES") != "1"
+
+    def closing(self) -> str:
+        self._total.pop("deselected", 0)
+        words = ", ".join(f"{count} {word}" for word, count in self._total.items()) or "no tests ran"
+        return f"\n{'=' * 20} {words} in {time.monotonic() - self._started:.2f}s {'=' * 20}"
+
+
+def beside(*lanes: Callable[[], None]) -> None:
+    """All of them at the same time."""
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for each in [pool.submit(lane) for lane in lanes]:
+            each.result()
 
 
 def main() -> int:
-    rest = [word for word in sys.argv[1:] if word != "--fast"]
-    started, total, passed = time.monotonic(), Counter[str](), True
-    with contextlib.ExitStack() as stack:
-        if "--fast" in sys.argv:
-            passed &= run("SQLite", f"{HERE} and not ({ALONE})", "loadfile", SQLITE, rest, total)
-        else:
-            services = found(stack)
-            once, some = ("", []) if isinstance(services, cluster.Missing) else (" and not long", SAMPLED)
-            passed &= run("SQLite", f"{HERE} and not ({ALONE}){once}", "loadfile", SQLITE, [*some, *rest], total)
-            passed &= run("SQLite, whole programs", f"{HERE} and (crash or local)", "loadfile", SQLITE, rest, total)
-            passed &= run("Headless Chromium", f"{HERE} and browser", "", SQLITE, rest, total)
-            passed &= on_postgresql(services, rest, total)
-    total.pop("deselected", 0)
-    words = ", ".join(f"{count} {word}" for word, count in total.items()) or "no tests ran"
-    print(f"\n{'=' * 20} {words} in {time.monotonic() - started:.2f}s {'=' * 20}")
-    return 0 if passed else 1
-
-
-def found(stack: contextlib.ExitStack) -> dict[str, str] | cluster.Missing:
-    """What points the panel at PostgreSQL and Redis, or why it cannot be had."""
-    try:
-        return stack.enter_context(cluster.services())
-    except cluster.Missing as missing:
-        return missing
-
-
-def on_postgresql(services: dict[str, str] | cluster.Missing, rest: list[str], total: Counter[str]) -> bool:
-    """The second pass; without the services it fails if they are required, and is loudly left out if not."""
-    if isinstance(services, cluster.Missing):
-        print(f"\n{'!' * 100}\n!! NOT RUN on PostgreSQL and Redis, for want of {services}\n{'!' * 100}", flush=True)
-        return os.environ.get("CLAUSE_REQUIRE_SERVICES") != "1"
-    touching = [*rest, *(f"--ignore=tests/{folder}" for folder in PURE)]
-    plain = f"not ({ALONE}) and (postgres or not page)"
-    passed = run("PostgreSQL and Redis", plain, "loadfile", services, touching, total)
-    alone = "crash and (postgres or redis)"
-    return run("PostgreSQL and Redis, whole programs", alone, "loadfile", services, rest, total) and passed
+    suite = Suite([word for word in sys.argv[1:] if word != "--fast"])
+    if "--fast" in sys.argv:
+        suite.plain("SQLite", HERE, SQLITE)
+    else:
+        suite.whole()
+    print(suite.closing())
+    return 0 if suite.passed else 1
 
 
 if __name__ == "__main__":
