@@ -89,43 +89,61 @@ RECOVERY = "vps-recovery"
 
 @transaction.atomic
 def install_catalogue() -> Family:
-    """Put the packages, the option and their first prices there; a repeat changes nothing that is there."""
-    family, _new = Family.objects.get_or_create(code=VPS["code"], defaults={**VPS, "position": 0})
-    for position, row in enumerate(PACKAGES):
-        package, _new = Package.objects.get_or_create(
-            code=row["code"],
-            defaults={
-                "family": family, "name": row["name"], "name_fr": row["name"], "summary": row["summary"],
-                "summary_fr": row["summary_fr"], "service_kind": "vps", "spec": row["spec"], "position": position,
-                "hosts_code": True,
-            },
-        )  # fmt: skip
-        _first_prices(row, package=package)
-    for position, row in enumerate((*OPTIONS, *LATER)):
-        option, _new = Option.objects.get_or_create(
-            code=row["code"],
-            defaults={
-                "family": family, "name": row["name"], "name_fr": row["name_fr"], "summary": row["summary"],
-                "summary_fr": row["summary_fr"], "service_kind": "vps", "maximum": row["maximum"],
-                "position": position, "on_sale": "one_of" not in row, "one_of": row.get("one_of", ""),
-            },
-        )  # fmt: skip
-        _first_prices(_recovery(row) if option.code == RECOVERY else row, option=option)
+    """Put the packages, the options and their first prices there; a repeat changes nothing that is there."""
+    Family.objects.bulk_create([Family(**VPS)], ignore_conflicts=True)
+    family = Family.objects.get(code=VPS["code"])
+    Package.objects.bulk_create(
+        [
+            Package(
+                code=row["code"], family=family, name=row["name"], name_fr=row["name"], summary=row["summary"],
+                summary_fr=row["summary_fr"], service_kind="vps", spec=row["spec"], position=position, hosts_code=True,
+            )
+            for position, row in enumerate(PACKAGES)
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+    Option.objects.bulk_create(
+        [
+            Option(
+                code=row["code"], family=family, name=row["name"], name_fr=row["name_fr"], summary=row["summary"],
+                summary_fr=row["summary_fr"], service_kind="vps", maximum=row["maximum"], position=position,
+                on_sale="one_of" not in row, one_of=row.get("one_of", ""),
+            )
+            for position, row in enumerate((*OPTIONS, *LATER))
+        ],
+        ignore_conflicts=True,
+    )  # fmt: skip
+    _install_first_prices()
     return family
+
+
+def _install_first_prices() -> None:
+    packages = Package.objects.in_bulk([row["code"] for row in PACKAGES], field_name="code")
+    options = Option.objects.in_bulk([row["code"] for row in (*OPTIONS, *LATER)], field_name="code")
+    prices = [
+        *(price for row in PACKAGES for price in _first_prices(row, package=packages[row["code"]])),
+        *(
+            price
+            for row in (*OPTIONS, *map(_recovery, LATER))
+            for price in _first_prices(row, option=options[row["code"]])
+        ),
+    ]
+    Price.objects.bulk_create(prices, ignore_conflicts=True)
+
+
+def _first_prices(row: Mapping[str, Any], **item: Package | Option) -> list[Price]:
+    return [
+        Price(**item, interval=interval, valid_from=FIRST_PRICES, amount_cents=round_cents(Decimal(row[interval])))
+        for interval in Interval.values
+    ]
 
 
 def _recovery(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """SUB-14: disaster recovery at the price of the terms, a year at twelve months."""
+    if row["code"] != RECOVERY:
+        return row
     monthly = euros(terms.current(FIRST_PRICES).recovery.monthly)
     return {**row, Interval.MONTH: monthly, Interval.YEAR: 12 * monthly}
-
-
-def _first_prices(row: Mapping[str, Any], **item: Package | Option) -> None:
-    for interval in Interval.values:
-        Price.objects.get_or_create(
-            **item, interval=interval, valid_from=FIRST_PRICES,
-            defaults={"amount_cents": round_cents(Decimal(row[interval]))},
-        )  # fmt: skip
 
 
 def packages() -> QuerySet[Package]:
