@@ -184,7 +184,8 @@ def _claim(now: datetime, kinds: Collection[str] | None) -> Operation | None:
             if not won:
                 continue
             op = Operation.objects.get(pk=pk)
-            Attempt.objects.filter(operation=op, ended_at=None).update(ended_at=now, outcome="lost")
+            if op.attempts > 1:
+                Attempt.objects.filter(operation=op, ended_at=None).update(ended_at=now, outcome="lost")
             Attempt.objects.create(operation=op, number=op.attempts, started_at=now)
         crash.point(f"{op.kind}:claimed")
         return op
