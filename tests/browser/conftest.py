@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.support import presence
 from tests.support.eyes import Eyes, chromium
 from tests.support.program import Program
 
 BUILDING = 240.0  # seconds for the demo world on a busy machine
+expect.set_options(timeout=15_000)  # milliseconds; a test that counts them says its own
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from tests.support.program import ROOT, Program
 pytestmark = pytest.mark.crash
 
 SLOW = [str(ROOT / "tests" / "runtime" / "slow_program.py")]
-JOBS = 12
+JOBS = 24  # more than are done while a busy machine ends the process that asked for them
 ON_SQLITE = {"CLAUSE_DATABASE_URL": "", "CLAUSE_REDIS_URL": ""}
 
 
@@ -72,7 +72,7 @@ def test_a_start_on_an_empty_directory_is_ready_soon_and_a_second_one_sooner(tmp
 def test_it_stops_cleanly_with_open_operations_and_takes_them_up_again(tmp_path: Path, number: int) -> None:
     with program(tmp_path) as running:
         enqueue(running, JOBS, 0.3)
-        wait_for(lambda: len(effects(tmp_path)) > 1, 10, "the first jobs")
+        wait_for(lambda: len(effects(tmp_path)) > 1, 60, "the first jobs")
         begun = time.monotonic()
         assert running.signal(number) == 0
         assert time.monotonic() - begun < 5
@@ -80,14 +80,14 @@ def test_it_stops_cleanly_with_open_operations_and_takes_them_up_again(tmp_path:
         assert len(effects(tmp_path)) < JOBS, "the test wants to stop it in the middle"
         assert "running" not in states(tmp_path).values(), "a job under way comes to its end"
     with program(tmp_path):
-        wait_for(lambda: set(states(tmp_path).values()) == {"done"}, 20, "all jobs done")
+        wait_for(lambda: set(states(tmp_path).values()) == {"done"}, 60, "all jobs done")
     assert sorted(effects(tmp_path)) == sorted(f"job-{n}" for n in range(JOBS))
 
 
 def test_after_kill_9_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         enqueue(running, JOBS, 0.3)
-        wait_for(lambda: len(effects(tmp_path)) > 1, 10, "the first jobs")
+        wait_for(lambda: len(effects(tmp_path)) > 1, 60, "the first jobs")
         running.kill()
         assert len(effects(tmp_path)) < JOBS
     with program(tmp_path):
@@ -98,7 +98,7 @@ def test_after_kill_9_nothing_is_lost_and_nothing_is_done_twice(tmp_path: Path) 
 def test_a_call_that_hangs_does_not_hold_the_end_up(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         enqueue(running, 1, 60)
-        wait_for(lambda: states(tmp_path).get("job-0") == "running", 10, "the job begun")
+        wait_for(lambda: states(tmp_path).get("job-0") == "running", 60, "the job begun")
         begun = time.monotonic()
         assert running.signal(signal.SIGINT) == 0
         assert time.monotonic() - begun < 6
@@ -110,7 +110,7 @@ def test_a_second_start_on_the_same_data_is_refused_and_says_who_runs(tmp_path: 
         second = Program(tmp_path, environment=ON_SQLITE)
         second.output = tmp_path / "second.txt"
         second.spawn()
-        assert second.process.wait(20) == 1
+        assert second.process.wait(60) == 1
         assert f"already running on {tmp_path}: pid {first.process.pid}, {first.base}" in second.said()
         assert first.health()["status"] == "ok"
 
@@ -120,7 +120,7 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path) -> None:
         second = Program(tmp_path / "two", environment=ON_SQLITE)
         second.environment["PORT"] = str(first.port)
         second.spawn()
-        assert second.process.wait(20) == 1
+        assert second.process.wait(60) == 1
         assert "cannot be had" in second.said()
         assert "Traceback" not in second.said()
 
@@ -135,7 +135,7 @@ def test_the_clock_runs_and_writes_its_book(tmp_path: Path) -> None:
                 names = {name for (name,) in database.execute("SELECT name FROM core_tick")}
             return {"clock", "core.seal"} <= names
 
-        wait_for(ticked, 10, "a tick of the clock and of the sealer")
+        wait_for(ticked, 60, "a tick of the clock and of the sealer")
 
 
 def test_serve_is_not_for_production() -> None:

@@ -116,7 +116,7 @@ class Program:
     def said(self) -> str:
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
-    def signal(self, number: int, *, patience: float = 20.0) -> int:
+    def signal(self, number: int, *, patience: float = 60.0) -> int:
         """Sends a signal to the program, waits for its end, and gives its return code."""
         self.process.send_signal(number)
         return self.process.wait(patience)
@@ -129,7 +129,7 @@ class Program:
         """Runs a management command, or a script, beside the program on the same data; gives what it said."""
         command = [sys.executable, str(ROOT / "manage.py"), *words] if words else [sys.executable, "-c", script]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=180, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
