@@ -1,11 +1,13 @@
 """`make prove`: changes each number of the terms in turn and demands that a story of that rule fails.
 
 A number that can be changed without anybody noticing is a number nobody proves. Stories whose text names the rule are
-asked, then tests of the pure law. Rules with an empty last column in docs/contract.md, and numbers that column names
-after "not yet", are listed but not demanded.
+asked, then tests of the pure law: of each those that read the number (tests/support/reading.py), the quickest first;
+and when none of them minds, all that name the rule. Rules with an empty last column in docs/contract.md, and numbers
+that column names after "not yet", are listed but not demanded.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -26,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TERMS = ROOT / "panel" / "terms" / "say_digital"
 STORIES, LAW = ROOT / "tests" / "stories", ROOT / "tests" / "rules"
 NOT_NUMBERS = ("version", "automatic")
-FAILED = 1  # pytest: tests ran, and some failed
+QUICK = "not postgres and not redis and not local and not browser and not crash and not long"
+FAILED, NOTHING = 1, 5  # pytest: tests ran and some failed; no test was there
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,28 @@ class Change:
     value: str
 
     @property
+    def number(self) -> str:
+        return f"{self.rule}.{self.key}"
+
+    @property
     def override(self) -> str:
-        return f"{self.rule}.{self.key}={self.value}"
+        return f"{self.number}={self.value}"
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What every test took when nothing was changed: seconds, and the numbers it read."""
+
+    of: dict[str, tuple[float, list[str]]]
+
+    def readers(self, number: str, files: list[str]) -> list[str]:
+        """Tests of these files that read the number, the quickest first."""
+        found = [(took, test) for test, (took, read) in self.of.items() if number in read and _file(test) in files]
+        return [test for _, test in sorted(found)]
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def other(value: Any) -> Iterator[str]:
@@ -88,29 +111,32 @@ def naming(rule: str, folder: Path) -> list[str]:
     return [str(path.relative_to(ROOT)) for _, path in found]
 
 
-def run(files: list[str], data: Path, override: str = "") -> tuple[int, str]:
+def run(asked: list[str], data: Path, **more: str) -> tuple[int, str]:
     """Runs tests on SQLite in a data directory that keeps its database; the return code and the last lines."""
     environment = {
-        **os.environ, "CLAUSE_TERMS_OVERRIDE": override, "CLAUSE_DATA": str(data), "CLAUSE_DATABASE_URL": "",
-        "CLAUSE_REDIS_URL": "", "HYPOTHESIS_STORAGE_DIRECTORY": str(data / "hypothesis"),
+        **os.environ, "CLAUSE_DATA": str(data), "CLAUSE_DATABASE_URL": "", "CLAUSE_REDIS_URL": "",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(data / "hypothesis"), **more,
     }  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--reuse-db", "-p", "no:cacheprovider"]
-    command += ["-m", "not postgres and not redis and not local and not browser and not crash", *files]
+    command += ["-p", "tests.support.reading"] if "CLAUSE_READINGS" in more else []
+    command += ["-m", QUICK, *asked]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout[-2000:]
+    return done.returncode, done.stdout[-2000:] or done.stderr[-2000:]
 
 
-def judged(change: Change, places: "Queue[Path]") -> tuple[Change, str, str]:
+def judged(change: Change, readings: Readings, places: "Queue[Path]") -> tuple[Change, str, str]:
     """The change, the verdict, and the test that noticed: a story, or for want of one a test of the pure law."""
-    asked = False
-    for folder, verdict in ((STORIES, "proved"), (LAW, "proved in law")):
-        files = naming(change.rule, folder)
-        if not files:
+    stories, law = naming(change.rule, STORIES), naming(change.rule, LAW)
+    rounds = [
+        (readings.readers(change.number, stories), "proved"), (readings.readers(change.number, law), "proved in law"),
+        (stories, "proved"), (law, "proved in law"),
+    ]  # fmt: skip
+    for asked, verdict in rounds:
+        if not asked:
             continue
-        asked = True
         place = places.get()
         try:
-            code, said = run(files, place, change.override)
+            code, said = run(asked, place, CLAUSE_TERMS_OVERRIDE=change.override)
         finally:
             places.put(place)
         noticed = re.search(r"^FAILED (\S+)", said, re.MULTILINE)
@@ -119,14 +145,14 @@ def judged(change: Change, places: "Queue[Path]") -> tuple[Change, str, str]:
             return change, verdict if noticed else "broken", by
     if not demanded(change):
         return change, "not carried out", ""
-    return change, "unnoticed" if asked else "nobody asks", ""
+    return change, "unnoticed" if stories or law else "nobody asks", ""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help="rules (ABU-3) or numbers (ABU-3.fee); all without it")
     wanted = parser.parse_args().only
-    todo = [c for c in changes() if not wanted or c.rule in wanted or f"{c.rule}.{c.key}" in wanted]
+    todo = [c for c in changes() if not wanted or c.rule in wanted or c.number in wanted]
     started, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="clause-prove-"))
     verdicts = []
     try:
@@ -144,20 +170,25 @@ def main() -> int:
 def proved(todo: list[Change], folder: Path) -> Iterator[tuple[Change, str, str]]:
     """Judges every change, some at a time. The same tests must pass before anything is changed."""
     workers = min(4, os.cpu_count() or 1)
-    files = sorted({file for change in todo for folder in (STORIES, LAW) for file in naming(change.rule, folder)})
+    files = sorted({file for change in todo for where in (STORIES, LAW) for file in naming(change.rule, where)})
+    folders = [folder / str(number) for number in range(workers)]
     places: Queue[Path] = Queue()
-    for number in range(workers):
-        place = folder / str(number)
-        if number == 0:
-            place.mkdir()
-            code, said = run(files, place) if files else (0, "")
-            if code not in (0, 5):
-                sys.exit(f"these tests must pass before a number is changed:\n{said}")
-        else:
-            shutil.copytree(folder / "0", place)
-        places.put(place)
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda change: judged(change, places), todo)
+        parts = pool.map(unchanged, (files[number::workers] for number in range(workers)), folders)
+        readings = Readings({test: read for part in parts for test, read in part.items()})
+        for place in folders:
+            places.put(place)
+        yield from pool.map(lambda change: judged(change, readings, places), todo)
+
+
+def unchanged(files: list[str], place: Path) -> dict[str, Any]:
+    """Runs test files with the terms as they are; what each of their tests took and read."""
+    place.mkdir()
+    notes = place / "readings.json"
+    code, said = run(files, place, CLAUSE_READINGS=str(notes)) if files else (NOTHING, "")
+    if code not in (0, NOTHING):
+        raise SystemExit(f"these tests must pass before a number is changed:\n{said}")
+    return dict(json.loads(notes.read_text(encoding="utf-8"))) if notes.exists() else {}
 
 
 if __name__ == "__main__":
