@@ -19,6 +19,7 @@ from panel.core.actors import Actor
 from panel.core.models import Event
 
 RULES: dict[str, Promise] = {
+    "SUB-1": gettext_lazy("What setting it up costs is paid once, at the price shown with the order."),
     "SUB-2": gettext_lazy("The promotional code of the order takes this off."),
     "SUB-5": gettext_lazy("A period is invoiced in advance, on the anniversary of the subscription."),
     "SUB-6": gettext_lazy("What is still owed is due when a subscription ends."),
@@ -26,12 +27,14 @@ RULES: dict[str, Promise] = {
     "SUB-12": gettext_lazy("A change within a period is counted by the day, on both sides the same."),
     "SRV-5": gettext_lazy("What is beyond the included volume is counted to the byte, and rounded once."),
     "OPR-1": gettext_lazy("What is beyond the included volume of a month is counted by events, each of them once."),
+    "OPR-3": gettext_lazy("A payment that was due was refused, or given back by the bank."),
     "OPR-9": gettext_lazy("A prepaid pack is paid for when it is bought; what is drawn from it costs nothing more."),
     "ABU-3": gettext_lazy("A copyright notice was left unanswered, and the address was deactivated."),
     "ABU-5": gettext_lazy("A copyright notice was left unanswered, and the subscription was terminated."),
     "ABU-7": gettext_lazy("An address of the service was put on a blocklist."),
     "SUB-8": gettext_lazy("What is still owed is due when a subscription ends."),
     "SUB-15": gettext_lazy("The server was down for longer than the availability we promise allows."),
+    "INV-8": gettext_lazy("What a business pays late costs interest, and once a fixed sum for its recovery."),
     "PRJ-1": gettext_lazy("A stage of the quote you signed."),
     "INV-2": gettext_lazy("Agreed with you, and invoiced by a person."),
 }

@@ -68,7 +68,7 @@ def price(
         period = None if interval == ONCE else period_number(paris_date(now), interval, 0)
         wanted.append(
             Wanted(item.code, item.named(spoken), tariff.cents, quantity, period=period, vat=item.vat,
-                   rule="OPR-9" if interval == ONCE else "")
+                   rule="OPR-9" if interval == ONCE else "SUB-5")
         )  # fmt: skip
         if tariff.setup:
             once.append(setup_of(item, tariff.setup, quantity, spoken))
@@ -95,13 +95,13 @@ def price(
 def _trial_of(package: Package, today: date, language: str) -> Wanted:
     named = sale_words.say(language, "trial", name=package.named(language), days=package.trial_days)
     period = Period(today, today + timedelta(days=package.trial_days))
-    return Wanted(package.code, named, 0, period=period, vat=package.vat)
+    return Wanted(package.code, named, 0, period=period, vat=package.vat, rule="SUB-5")
 
 
 def setup_of(item: Item, cents: Cents, quantity: int, language: str) -> Wanted:
     """What is paid once for `quantity` of an item."""
     named = sale_words.say(language, "setup", name=item.named(language))
-    return Wanted(f"{rules.SETUP}{item.code}", named, cents, quantity, vat=item.vat)
+    return Wanted(f"{rules.SETUP}{item.code}", named, cents, quantity, vat=item.vat, rule="SUB-1")
 
 
 def quote(
