@@ -12,11 +12,9 @@ from invoicing.gateways import Charge, ChargeWish, Checkout, CheckoutWish, Gatew
 from invoicing.models import Payment, PaymentState
 from invoicing.paying import collecting, means, payment_rules, payments, rejections
 from invoicing.paying.payment_rules import Standing
-from invoicing.paying.payments import Finding
+from invoicing.paying.payments import CURRENCY, Finding
 from panel.core import operations
 from panel.core.models import Operation
-
-CURRENCY = "eur"
 
 
 def _payment(op: Operation) -> Payment:
@@ -174,4 +172,5 @@ def _finding(charge: Charge | None, *, page: Checkout | None, state: str = "") -
         state=concluded, provider_ref=charge.ref, amount_cents=charge.amount_cents, decline_code=charge.decline_code,
         action_url=page.url if page and page.state == "open" else url, method=asdict(method) if method else None,
         card_country=charge.method.country if charge.method and charge.method.kind == "card" else "",
+        currency=charge.currency,
     )  # fmt: skip

@@ -31,6 +31,7 @@ from panel.core.states import move
 
 OPEN, CHARGE, LOOK = "payments.open", "payments.charge", "payments.look"
 LIVE = payment_rules.LIVE
+CURRENCY = "eur"  # all that is collected is in cents of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Finding:
     action_url: str = ""
     method: Mapping[str, Any] | None = None
     card_country: str = ""
+    currency: str = CURRENCY
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -209,8 +211,9 @@ def conclude(payment_id: int, finding: Finding, *, now: datetime) -> Payment:
         if payment.state in LIVE:
             Payment.objects.filter(pk=payment.pk).update(**known)
         return payment
-    if finding.state == PaymentState.SUCCEEDED and finding.amount_cents != payment.amount_cents:
-        raise ValueError(f"{payment.reference} brought {finding.amount_cents} instead of {payment.amount_cents} cents")
+    brought = finding.amount_cents, finding.currency
+    if finding.state == PaymentState.SUCCEEDED and brought != (payment.amount_cents, CURRENCY):
+        raise ValueError(f"{payment.reference} brought {brought} instead of {payment.amount_cents} cents")
     move(payment, finding.state, payment_rules.PAYMENT_TRANSITIONS)
     if payment.state not in LIVE:
         known |= {"ended_at": now, "decline_code": finding.decline_code, "action_url": ""}
