@@ -14,7 +14,7 @@ RATES = {HalfYear(year, half): Decimal(rate) for year, half, rate in (
     (2024, 1, "5.07"), (2024, 2, "4.92"), (2025, 1, "3.71"), (2025, 2, "2.76"), (2026, 1, "2.62"),
 )}  # fmt: skip
 THREE = Decimal(3)
-DUES = st.dates(date(2024, 1, 1), date(2025, 6, 30))
+DUES = st.dates(date(2024, 1, 1), date(2025, 5, 31))  # and 395 days on, all with a rate
 OWED = st.integers(1, 5_000_000)
 DAYS = st.integers(0, 360)
 PAID = st.lists(st.tuples(st.integers(-5, 200), st.integers(1, 2_000_000)), max_size=4)

@@ -156,7 +156,6 @@ def test_a_wrong_file_is_refused_in_words_and_keeps_nothing(world: World, billin
 
 
 def test_debits_and_other_currencies_are_left_alone(world: World, billing: Actor) -> None:
-    """killbill#1082: an amount of a currency without cents was taken for cents."""
     assert take(world, billing, statement((100, "x"), way="DBIT")).receipts_found == 0
     assert take(world, billing, statement((100, "x"), currency="CHF")).receipts_found == 0
 
