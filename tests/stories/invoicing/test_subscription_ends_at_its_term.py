@@ -8,6 +8,7 @@ from invoicing.models import Invoice, Subscription
 from invoicing.subscribing import changes, composing, ending, subscriptions
 from invoicing.subscribing.leaving import Wishes
 from panel.core.errors import RuleViolation
+from tests.support.personas import logged_in
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
@@ -30,6 +31,8 @@ def test_it_runs_until_its_term_and_is_not_renewed(world: World, shop: Shop, ali
     """Asked for on the last day of the period (SUB-6: no notice): it ends when that day is over."""
     row = shop.buy(alice)
     world.until(paris("2026-04-01 23:50"))
+    page = logged_in(alice.user, alice.account).get(f"/services/subscriptions/{row.reference}/end/").content.decode()
+    assert "unless its end is asked for" not in page
     held = ending.end_at_term(row, NOTHING, actor=alice.actor, now=world.now)
     assert held.ends_on == date(2026, 4, 2)
     assert "2 April 2026" in world.mails("subscription_ends")[0].content.body
