@@ -25,6 +25,7 @@ from django.conf import settings
 from django.core import checks
 
 from panel.core.errors import ProviderError
+from servers.networking.firewall_rules import MOST_RULES, Policy
 from servers.rules import Power
 
 
@@ -96,6 +97,16 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class Filtering:
+    """Which firewall rules a place can carry out for a machine."""
+
+    outgoing: bool = True
+    drops: bool = True
+    """A rule can drop, and the default can be to accept; False: only what a rule accepts comes in."""
+    most: int = MOST_RULES
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the adapter can do; a verb behind a False raises ProviderError(permanent=True, code="not_supported")."""
 
@@ -122,6 +133,8 @@ class Capabilities:
     """A machine can be given another size; its disk only grows."""
     backups: bool = False
     """Disks are copied away at the level that was ordered, and put up again from it, at another place too (SUB-14)."""
+    firewall: Filtering | None = None
+    """Packets of a machine are filtered by rules; None: they are not."""
     chooses_address: bool = False
     """True: the place gives the address itself and `NodeSpec.address` stays empty."""
 
@@ -188,6 +201,13 @@ class CloudProvider(Protocol):
 
     def blocked(self, ref: str) -> set[str]:
         """The machine's addresses that are cut off now, read from the place and not from memory."""
+
+    def set_firewall(self, ref: str, policy: Policy) -> None:
+        """Exactly `policy` decides over the machine's packets, whatever it was before, also after a power cycle and a
+        rebuild; `capabilities.firewall` (SRV-8)."""
+
+    def firewall(self, ref: str) -> Policy:
+        """The policy in force, in its canonical form, read from the place and not from memory."""
 
     def counters(self, ref: str, *, now: datetime) -> Counters:
         """The counters as read now; `now` becomes their `at`. A stopped machine gives its last reading."""

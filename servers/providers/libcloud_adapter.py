@@ -25,6 +25,7 @@ from libcloud.compute.providers import get_driver
 from libcloud.compute.types import NodeState
 
 from panel.core.errors import ProviderError
+from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, CloudProvider, Counters, Node, NodeSpec, Size, mark, not_supported
 from servers.rules import Power
 
@@ -170,6 +171,12 @@ class LibcloudProvider(CloudProvider):
 
     def blocked(self, ref: str) -> set[str]:
         raise not_supported("tell blocked addresses", self.label)
+
+    def set_firewall(self, ref: str, policy: Policy) -> None:
+        raise not_supported("set the firewall", self.label)
+
+    def firewall(self, ref: str) -> Policy:
+        raise not_supported("tell the firewall", self.label)
 
     def counters(self, ref: str, *, now: Any) -> Counters:
         raise not_supported("read counters", self.label)

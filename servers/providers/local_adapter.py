@@ -12,7 +12,8 @@ from libcloud.compute.base import Node as VendorNode
 from libcloud.compute.base import NodeSize
 
 from panel.core.errors import ProviderError
-from servers.providers import Capabilities, Counters, Node, NodeSpec
+from servers.networking.firewall_rules import Policy
+from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec
 from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.providers.local.driver import IMAGE, LocalNodeDriver
 from servers.providers.local.network import LINK_BPS
@@ -43,6 +44,7 @@ class LocalProvider(LibcloudProvider):
             host_key=True,
             keys=True,
             first_boot=True,
+            firewall=Filtering(),
         )
 
     def create(self, spec: NodeSpec) -> Node:
@@ -100,6 +102,15 @@ class LocalProvider(LibcloudProvider):
     def blocked(self, ref: str) -> set[str]:
         with self._on(ref, "tell blocked addresses") as node:
             return self.driver.ex_blocked(node)
+
+    def set_firewall(self, ref: str, policy: Policy) -> None:
+        with self._on(ref, "set the firewall") as node:
+            self.driver.ex_set_firewall(node, policy)
+            self._confirm(self.driver.ex_firewall(node) == policy.canonical(), "the rules are not as they were written")
+
+    def firewall(self, ref: str) -> Policy:
+        with self._on(ref, "tell the firewall") as node:
+            return self.driver.ex_firewall(node)
 
     def counters(self, ref: str, *, now: datetime) -> Counters:
         with self._on(ref, "read counters") as node:

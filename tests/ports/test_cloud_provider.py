@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from panel.core.errors import ProviderError
 from servers import providers
+from servers.networking.firewall_rules import OPEN, TEMPLATES, of_json
 from servers.providers import CloudProvider, Node, NodeSpec, Size
 from servers.providers.simulated import traffic
 from servers.rules import Power
@@ -221,6 +222,35 @@ def test_rescue_lasts_until_it_is_left_and_has_a_host_key_of_its_own(bench: Benc
         back = cloud.leave_rescue(node.ref)
         assert (back.power, back.rescue) == (Power.ON, False)
     assert cloud.host_key(node.ref) == own
+
+
+RULES = [
+    {"direction": "in", "action": "drop", "peers": "0.0.0.0/0", "protocol": "udp", "ports": "53"},
+    {"direction": "in", "action": "accept", "protocol": "tcp", "ports": "22, 80, 8000-8100", "note": "mine"},
+    {"direction": "out", "action": "drop", "protocol": "tcp", "peers": "192.0.2.0/24, 198.51.100.7"},
+    {"direction": "in", "action": "accept", "protocol": "icmp", "peers": "2001:db8::/32"},
+    {"direction": "in", "action": "drop", "peers": "203.0.113.1, 203.0.113.2, 203.0.113.3"},
+    {"direction": "in", "action": "accept", "peers": "::/0", "protocol": "udp", "ports": "1-2"},
+]
+
+
+def test_the_firewall_is_read_back_as_it_was_written_and_lasts(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.firewall
+    assert cloud.firewall(node.ref) == OPEN
+    locked = [{"direction": "out", "action": "drop", "protocol": "tcp", "ports": "25"}]
+    wanted = of_json({"default_in": "drop", "default_out": "accept", "rules": RULES, "locks": locked})
+    for _ in range(2):
+        cloud.set_firewall(node.ref, wanted)
+    assert cloud.firewall(node.ref) == wanted.canonical() != OPEN
+    cloud.reboot(node.ref)
+    assert cloud.firewall(node.ref) == wanted.canonical()
+    cloud.stop(node.ref)
+    cloud.set_firewall(node.ref, TEMPLATES["web"].policy())
+    cloud.start(node.ref)
+    assert cloud.firewall(node.ref) == TEMPLATES["web"].policy().canonical()
+    cloud.set_firewall(node.ref, OPEN)
+    assert cloud.firewall(node.ref) == OPEN
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "shut_down", "reboot", "leave_rescue", "host_key", "blocked"])

@@ -12,7 +12,8 @@ from typing import Any
 from libcloud.compute.base import Node, NodeAuthPassword, NodeAuthSSHKey, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.types import NodeState
 
-from servers.providers.local import disks, firewall, network, power, rootfs
+from servers.networking.firewall_rules import Policy, as_json, of_json
+from servers.providers.local import disks, filters, firewall, network, power, rootfs
 from servers.providers.local.records import Record, Records, cable_of, ref_of
 from servers.providers.local.shell import LocalError, RefusedError, which
 
@@ -245,6 +246,21 @@ class LocalNodeDriver(NodeDriver):
     def ex_blocked(self, node: Node) -> set[str]:
         """The node's addresses that the kernel drops now."""
         return self.firewall.blocked() & set(self._record(node).addresses)
+
+    def ex_set_firewall(self, node: Node, policy: Policy) -> None:
+        """Let exactly `policy` stand, now and at each start."""
+        with self._changing(node) as record:
+            record.firewall = as_json(policy.canonical())
+            self.records.write(record)
+            if power.running(record) and record.boot:
+                filters.load(record.boot.pid, policy)
+
+    def ex_firewall(self, node: Node) -> Policy:
+        """What the kernel has; of a host that is off, what it starts with."""
+        record = self._record(node)
+        if power.running(record) and record.boot:
+            return filters.read(record.boot.pid)
+        return of_json(record.firewall)
 
     def ex_block_port(self, node: Node, ip: str, protocol: str, port: int, direction: str) -> None:
         """Drop what goes to `port` of the host ("in") or from it to `port` of others ("out"); tcp or udp."""

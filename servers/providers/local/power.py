@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from servers.providers.local import disks, rootfs
+from servers.networking.firewall_rules import of_json
+from servers.providers.local import disks, filters, rootfs
 from servers.providers.local.network import Network, read_counters
 from servers.providers.local.records import Boot, Reading, Record, Records
 from servers.providers.local.shell import ENVIRONMENT, LocalError, run, which
@@ -137,6 +138,7 @@ def switch_on(records: Records, record: Record, network: Network) -> None:
         for name in ("uid_map", "gid_map"):
             Path(f"/proc/{pid}/{name}").write_text(f"0 {rootfs.BASE_ID} {rootfs.ID_COUNT}\n")
         network.plug(record, pid)
+        filters.load(pid, of_json(record.firewall))
         child.stdin.write(b"go\n")
         child.stdin.flush()
         _line(child, home)

@@ -57,6 +57,8 @@ class Record:
     blocked: list[str] = field(default_factory=list)
     blocked_ports: list[str] = field(default_factory=list)
     """Each "in|out address protocol port"."""
+    firewall: dict[str, Any] = field(default_factory=dict)
+    """The customer's rules, as `firewall_rules.as_json` writes them."""
     cable: str = ""
     boot: Boot | None = None
     last: Reading | None = None

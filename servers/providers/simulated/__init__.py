@@ -7,6 +7,7 @@ It has no clock of its own: time enters with `counters(now=...)` alone, so that 
 
 import base64
 import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from panel.core.errors import ProviderError
-from servers.providers import Capabilities, Counters, Node, NodeSpec, Size
+from servers.networking import firewall_rules
+from servers.networking.firewall_rules import Policy
+from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec, Size
 from servers.providers.simulated import traffic
 from servers.providers.simulated.store import Store
 from servers.providers.simulated.trouble import Trouble, error_of
@@ -61,7 +64,7 @@ class SimulatedCloud:
         return Capabilities(
             label=self.label, simulated=True, start_stop=True, reboot=True, block_address=True, counters=True,
             host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True, rebuild=True,
-            rescue=True, first_boot=True, chooses_address=self.network is not None,
+            rescue=True, first_boot=True, firewall=Filtering(), chooses_address=self.network is not None,
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -222,6 +225,18 @@ class SimulatedCloud:
         with self._call("detach_address", ref) as db:
             row = self._ready(db, ref)
             db.execute("DELETE FROM address WHERE machine = ? AND ip = ? AND first = 0", (row["id"], ip))
+
+    # ------------------------------------------------------------ firewall
+
+    def set_firewall(self, ref: str, policy: Policy) -> None:
+        with self._call("set_firewall", ref) as db:
+            row = self._ready(db, ref)
+            kept = json.dumps(firewall_rules.as_json(policy.canonical()))
+            db.execute("UPDATE machine SET firewall = ? WHERE id = ?", (kept, row["id"]))
+
+    def firewall(self, ref: str) -> Policy:
+        with self._call("firewall", ref) as db:
+            return firewall_rules.of_json(json.loads(self._existing(db, ref)["firewall"] or "{}"))
 
     # ------------------------------------------------------------ counters and keys
 

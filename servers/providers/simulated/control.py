@@ -57,6 +57,10 @@ class Control:
         with self.store.writing() as db:
             db.execute("DELETE FROM machine WHERE place = ? AND ref = ?", (self.place, ref))
 
+    def forget_firewall(self, ref: str) -> None:
+        """Its rules disappear behind the panel's back."""
+        self._set(ref, "firewall = ?", "")
+
     def open_address(self, ref: str, ip: str) -> None:
         """A block disappears behind the panel's back."""
         with self.store.writing() as db:

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS machine (
     build TEXT NOT NULL DEFAULT '',
     first_boot TEXT NOT NULL DEFAULT '',
     host_keys INTEGER NOT NULL DEFAULT 0,
+    firewall TEXT NOT NULL DEFAULT '',
     UNIQUE (place, token)
 );
 CREATE TABLE IF NOT EXISTS address (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, ip TEXT NOT NULL,
