@@ -37,6 +37,7 @@ NOT_HERE: dict[str, str | Promise] = {
     "reboot": _("This place cannot reboot a server."),
     "rebuild": _("This place cannot give a server a new disk."),
     "rescue": _("This place has no rescue system."),
+    "firewall": _("This place cannot filter a server's packets. Use a firewall inside the server."),
 }
 
 
@@ -117,6 +118,10 @@ LEAVE_RESCUE = Action(
 DESTROY = Action(
     "servers.destroy", _("Destroy"), permission="order", danger=Danger.DESTROYS, why_not=_why_not(Verb.DESTROY)
 )
+FIREWALL = Action(
+    "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
+    why_not=_why_not(Verb.FIREWALL),
+)  # fmt: skip
 WARN_AT = Action("servers.warn_at", _("Traffic warning"), permission="servers")
 SEE_KEYS = Action("servers.keys", _("SSH keys"), permission="see")
 KEYS = Action("servers.keys_change", _("Change SSH keys"), permission="servers", why_not=_why_not(Verb.KEYS))

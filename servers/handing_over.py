@@ -19,6 +19,7 @@ from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
+from servers.networking import firewalls
 from servers.rules import State, month_at
 
 
@@ -65,6 +66,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
         account=server.account_id, given_rx_bytes=F("rx_bytes"), given_tx_bytes=F("tx_bytes"), warned_percent=0
     )
     outages.handed_over(server, now=now)
+    firewalls.handed_over(server)
     _addresses(server, now=now)
     _keys(server, now=now)
     told(server, "servers.server.handed_over", now=now, rule="SRV-3", subscription=subscription.reference)

@@ -11,9 +11,10 @@ from panel.core.querysets import TenantQuerySet
 from servers import rules
 from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
+from servers.networking.firewall_models import Firewall
 
 __all__ = [
-    "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Interruption", "InterruptionNotice",
+    "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Firewall", "Interruption", "InterruptionNotice",
     "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "Server", "ServerAction", "ServerLabel", "ServerQuerySet",
     "SshKey", "TrafficHour", "TrafficMonth", "TrafficReading",
 ]  # fmt: skip

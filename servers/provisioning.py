@@ -16,6 +16,7 @@ from panel.core.states import move
 from servers import action_log, addresses, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, published, reopen, step, told
 from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
+from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
 
 LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
@@ -152,6 +153,7 @@ class CreateServer(operations.Handler):
             step(op.payload["action"], name, now=now)
         finish(op.payload["action"], ServerAction.State.DONE, now, step="ready")
         told(server, "servers.server.created", now=now, rule="SRV-1")
+        firewalls.lock_new(server, now=now)
         self._welcome(server, now)
         enforcement.catch_up(server, now=now)
 

@@ -1,5 +1,5 @@
-"""What should be against what is: machines, their power, blocked addresses, silent meters. Repairs what is the
-panel's to repair, reports the rest, and closes a finding once it is gone (SRV-1, ABU-3)."""
+"""What should be against what is: machines, their power, blocked addresses, firewalls, silent meters. Repairs what is
+the panel's to repair, reports the rest, and closes a finding once it is gone (SRV-1, ABU-3)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from panel.core.actors import CLOCK
 from panel.core.errors import ProviderError
 from panel.core.models import Operation
 from servers import addresses, enforcement, metering, providers
-from servers.models import Address, AddressHolding, Discrepancy, Meter, Server, ServerAction
+from servers.models import Address, AddressHolding, Discrepancy, Firewall, Meter, Server, ServerAction
+from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
 
 COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
@@ -36,6 +37,8 @@ def reconcile(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     """Compare every place with the panel; what cannot be compared is itself a finding."""
     report = due.SweepReport()
     for place in providers.places():
+        if not dry_run:
+            report.done += firewalls.end_locks(place, now=now)
         try:
             seen = _compare(place, now)
         except ProviderError as error:
@@ -70,6 +73,7 @@ def _compare(place: str, now: datetime) -> list[Seen]:
         if node.power is Power.ON and server.state == State.SUSPENDED:
             seen.append(Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server))
     seen += _blocks(cloud, servers)
+    seen += _firewalls(cloud, servers, busy)
     seen += _meters(place, now)
     return seen
 
@@ -112,6 +116,29 @@ def _blocks(cloud: providers.CloudProvider, servers: dict[str, Server]) -> list[
                 seen.append(Seen(Finding.BLOCK_MISSING, str(address.ip), "restricted, but packets pass", server))
             if is_blocked and not wanted:
                 seen.append(Seen(Finding.BLOCK_EXTRA, str(address.ip), "cut off, but nothing asks for it", server))
+    return seen
+
+
+def _firewalls(cloud: providers.CloudProvider, servers: dict[str, Server], busy: set[int]) -> list[Seen]:
+    """Firewalls that were confirmed and are not so any more: only machines that have rules are asked."""
+    if cloud.capabilities.firewall is None:
+        return []
+    rows = Firewall.objects.filter(server__in=servers.values(), state=Firewall.State.IN_FORCE).exclude(in_force="")
+    by_server = {row.server_id: row for row in rows}
+    seen = []
+    for ref, server in servers.items():
+        row = by_server.get(server.pk)
+        if row is None or server.pk in busy:
+            continue
+        try:
+            same = cloud.firewall(ref) == row.wanted
+        except ProviderError as error:
+            if error.code == "not_found":
+                continue  # the machine itself is a finding
+            raise
+        if not same:
+            words = f"the firewall of {server.reference} at its place is not the one that was confirmed"
+            seen.append(Seen(Finding.FIREWALL, ref, words, server))
     return seen
 
 
@@ -183,6 +210,8 @@ def _repair(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
             return None
         case Finding.BLOCK_MISSING | Finding.BLOCK_EXTRA:
             return _repair_block(row, one, now)
+        case Finding.FIREWALL if one.server is not None:
+            return firewalls.repair(one.server, now=now)
         case Finding.METER if one.server is not None:
             return operations.enqueue(
                 metering.ReadMeter.kind, key=f"servers.read_meter:{row.pk}", now=now, account_id=one.server.account_id,

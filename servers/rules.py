@@ -68,6 +68,7 @@ class Verb(StrEnum):
     KEYS = "keys"
     RESIZE = "resize"
     DESTROY = "destroy"
+    FIREWALL = "firewall"
 
 
 POWER_VERBS = frozenset({Verb.START, Verb.STOP, Verb.CUT, Verb.REBOOT})
@@ -76,6 +77,7 @@ ONE_AT_A_TIME = POWER_VERBS | {Verb.REBUILD, Verb.RESCUE, Verb.LEAVE_RESCUE}
 NEEDS: Mapping[Verb, str] = {
     Verb.START: "start_stop", Verb.CUT: "start_stop", Verb.STOP: "soft_stop", Verb.REBOOT: "reboot",
     Verb.REBUILD: "rebuild", Verb.RESCUE: "rescue", Verb.LEAVE_RESCUE: "rescue",
+    Verb.FIREWALL: "firewall",
 }  # fmt: skip
 """The capability that the place must have for a verb."""
 
@@ -239,6 +241,7 @@ class Finding(StrEnum):
     UNREACHABLE_PLACE = "place"
     METER = "meter"
     HOST_KEY = "host_key"
+    FIREWALL = "firewall"
 
 
 # ---------------------------------------------------------------- the traffic month

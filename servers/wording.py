@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from panel.accounts.selectors import names_of
@@ -32,12 +32,13 @@ VERBS: dict[str, str | Promise] = {
     Verb.RESUME: _("End of the suspension"),
     Verb.RESIZE: _("Change of the package or its options"),
     Verb.DESTROY: _("Removal"),
+    Verb.FIREWALL: _("Change of the firewall"),
 }
 ICONS = {
     Verb.CREATE: "add", Verb.START: "play", Verb.STOP: "stop", Verb.REBOOT: "reboot", Verb.SUSPEND: "locked",
     Verb.CUT: "power", Verb.RENAME: "edit", Verb.REBUILD: "disk", Verb.RESCUE: "support", Verb.LEAVE_RESCUE: "undo",
     Verb.PROTECT: "shield", Verb.UNPROTECT: "shield", Verb.RESUME: "unlocked", Verb.RESIZE: "services",
-    Verb.DESTROY: "trash",
+    Verb.DESTROY: "trash", Verb.FIREWALL: "shield",
 }  # fmt: skip
 TONES = {"waiting": "info", "done": "good", "failed": "bad", "cancelled": "neutral"}
 QUESTIONS: dict[str, str | Promise] = {
@@ -82,6 +83,7 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.UNREACHABLE_PLACE: _("Place does not answer"),
     Finding.METER: _("Meter silent"),
     Finding.HOST_KEY: _("Host key changed"),
+    Finding.FIREWALL: _("Firewall changed at the place"),
 }
 
 
@@ -135,6 +137,10 @@ def _note(action: ServerAction) -> str:
         return f"{facts['before']} → {facts['after']}: {outcome}"
     if action.verb == Verb.REBUILD:
         return f"{places.images(action.server.place).get(facts['image'], facts['image'])}: {outcome}"
+    if action.verb == Verb.FIREWALL:
+        many = facts.get("rules", 0)
+        rules = ngettext("%(many)s rule", "%(many)s rules", many) % {"many": many}
+        return f"{rules}: {outcome}"
     return str(outcome)
 
 

@@ -161,12 +161,14 @@ class ReviewTerms:
 @dataclass(frozen=True)
 class LimitTerms:
     """SUB-4: until it has paid `paid_invoices`, an account may have `services` (running or ordered) and spend `month`
-    (net) in a calendar month. A customer's own cap is warned of at `warn_at` percent."""
+    (net) in a calendar month, and no mail leaves its servers by `closed_ports` (TCP). A customer's own cap is warned of
+    at `warn_at` percent."""
 
     paid_invoices: int
     services: int
     month: Cents
     warn_at: tuple[int, ...]
+    closed_ports: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,7 @@ class Terms:
             services=self._value("SUB-4", "new_services"),
             month=self._cents("SUB-4", "new_month"),
             warn_at=tuple(self._value("SUB-4", "cap_warn_percent")),
+            closed_ports=tuple(self._value("SUB-4", "new_closed_ports")),
         )
 
     @property

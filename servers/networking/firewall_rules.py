@@ -17,7 +17,7 @@ MOST_RULES = 50
 MOST_RANGES = 15
 MOST_PEERS = 20
 LONGEST_NOTE = 80
-SSH, MAIL = 22, 25
+SSH = 22
 
 
 class Direction(StrEnum):
@@ -202,11 +202,16 @@ def ports_text(ports: Ports) -> str:
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ports)
 
 
+def peers_text(peers: Iterable[str]) -> str:
+    """The networks as people write them: one address without its mask."""
+    return ", ".join(one.removesuffix("/32" if "." in one else "/128") for one in peers)
+
+
 def row_of(rule: Rule) -> dict[str, str]:
     """What `rule_of` reads."""
     return {
         "direction": str(rule.direction), "action": str(rule.action), "protocol": str(rule.protocol),
-        "ports": ports_text(rule.ports), "peers": ", ".join(rule.peers), "note": rule.note,
+        "ports": ports_text(rule.ports), "peers": peers_text(rule.peers), "note": rule.note,
     }  # fmt: skip
 
 
@@ -313,7 +318,6 @@ TEMPLATES: Mapping[str, Template] = {
 }
 
 
-def closed_mail(ports: Iterable[int]) -> tuple[Rule, ...]:
+def closed_mail(ports: Ports) -> tuple[Rule, ...]:
     """The lock of a new account: no mail leaves by these ports."""
-    closed = joined((port, port) for port in ports)
-    return (Rule(Direction.OUT, Verdict.DROP, Protocol.TCP, closed),) if closed else ()
+    return (Rule(Direction.OUT, Verdict.DROP, Protocol.TCP, ports),) if ports else ()

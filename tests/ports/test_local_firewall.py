@@ -58,7 +58,7 @@ def test_a_rule_blocks_and_unblocks_a_real_connection_either_way(tmp_path: Path)
             assert calls(25)
             locked = Policy(of_json({"rules": [
                 {"direction": "out", "action": "accept", "protocol": "tcp", "ports": "25"}
-            ]}).rules, locks=closed_mail([25]))  # fmt: skip
+            ]}).rules, locks=closed_mail(((25, 25),)))  # fmt: skip
             cloud.set_firewall(node.ref, locked)
             assert opens(ip, 25)
             assert (calls(25), calls(22)) == (False, True), "the lock stands above the customer's rule"

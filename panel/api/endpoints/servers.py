@@ -13,6 +13,7 @@ from panel.core import clock
 from panel.core.actions import Action
 from servers import actions, months, places
 from servers.models import AddressHolding, Server, ServerAction
+from servers.networking import firewall_rules, firewalls
 from servers.rules import Verb
 from servers.verbs import destroying, naming, power, protection, rebuilding
 
@@ -187,6 +188,65 @@ def destroy_server(request: HttpRequest, reference: str, payload: DestroyIn) -> 
     asking, server = auth.actor(request, actions.DESTROY), _mine(request, reference, actions.DESTROY)
     destroying.destroy(server, typed=payload.confirm, actor=asking, now=clock.now())
     return 202, _full(Server.objects.visible_to(asking).select_related("subscription").get(pk=server.pk))
+
+
+class RuleIn(Schema):
+    """The first rule that fits decides."""
+
+    direction: Literal["in", "out"]
+    action: Literal["accept", "drop"]
+    protocol: Literal["tcp", "udp", "icmp", "any"] = "any"
+    ports: str = Field("", description="such as 22, 80, 8000-8100; empty: every port")
+    peers: str = Field("", description="addresses or networks of one family; empty: everybody")
+    note: str = ""
+
+
+class FirewallIn(Schema):
+    rules: list[RuleIn] = Field(max_length=200)
+    default_in: Literal["accept", "drop"] = "accept"
+    default_out: Literal["accept", "drop"] = "accept"
+    seen: int | None = Field(None, description="the `turn` that was read; another one by now: refused")
+    sure: bool = Field(default=False, description="true: also where nobody would reach SSH any more")
+
+
+class FirewallOut(Schema):
+    """`state`: waiting, in_force or failed. `closed_ports`: what we close to new accounts, above every rule."""
+
+    state: str
+    in_force_since: datetime | None
+    turn: int
+    rules: list[RuleIn]
+    default_in: str
+    default_out: str
+    closed_ports: str
+    ssh: str = Field(description="who reaches port 22: everybody, some or nobody")
+
+
+def _firewall(server: Server) -> FirewallOut:
+    row = firewalls.of(server)
+    kept = firewall_rules.as_json(row.own)
+    return FirewallOut(
+        state=row.state, in_force_since=row.in_force_since, turn=row.turn, closed_ports=row.closed_ports,
+        default_in=kept["default_in"], default_out=kept["default_out"], ssh=str(firewall_rules.reach(row.wanted)),
+        rules=[RuleIn(**one) for one in kept["rules"]],
+    )  # fmt: skip
+
+
+@router.get("/{reference}/firewall", response=FirewallOut, summary="Get the firewall of a server")
+def get_server_firewall(request: HttpRequest, reference: str) -> FirewallOut:
+    return _firewall(_mine(request, reference, actions.SEE))
+
+
+@router.put("/{reference}/firewall", response={202: FirewallOut}, summary="Set the firewall of a server")
+def set_server_firewall(request: HttpRequest, reference: str, payload: FirewallIn) -> tuple[int, FirewallOut]:
+    """Exactly these rules, however often it is sent; accepted, and in force once `state` says so."""
+    server = _mine(request, reference, actions.FIREWALL)
+    wanted = firewalls.policy_of(payload.dict(include={"rules", "default_in", "default_out"}))
+    firewalls.change(
+        server, wanted, actor=auth.actor(request, actions.FIREWALL), now=clock.now(), seen=payload.seen,
+        sure=payload.sure,
+    )  # fmt: skip
+    return 202, _firewall(server)
 
 
 @router.get("/{reference}/actions", response=paging.Pages[ActionOut], summary="List what was done to a server")

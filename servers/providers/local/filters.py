@@ -159,4 +159,3 @@ def _networks(right: Any) -> tuple[str, ...]:
             between = summarize_address_range(cast("IPv4Address", first), cast("IPv4Address", last))
             found += [str(network) for network in between]
     return collapsed(found)
-

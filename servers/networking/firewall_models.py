@@ -1,0 +1,63 @@
+"""What a server's firewall is to be, and what its place last confirmed (SRV-8)."""
+
+import hashlib
+import json
+
+from django.db import models
+from django.db.models import Q
+
+from panel.core.querysets import TenantQuerySet
+from servers.networking import firewall_rules
+from servers.networking.firewall_rules import Policy
+
+
+class Firewall(models.Model):
+    """`policy` is its owner's wish, `closed_ports` the provider's lock above it; `in_force` stands for what the place
+    confirmed last. A server without a row lets everything through."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        IN_FORCE = "in_force"
+        FAILED = "failed"
+
+    server = models.OneToOneField("servers.Server", models.CASCADE, primary_key=True, related_name="firewall")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    policy = models.JSONField(default=dict, help_text="as firewall_rules.as_json writes it, without locks")
+    closed_ports = models.CharField(
+        max_length=60, blank=True, help_text="outgoing TCP, while the account is new (SUB-4)"
+    )
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    turn = models.PositiveIntegerField(default=0, help_text="counts the changes")
+    operation = models.ForeignKey("core.Operation", models.SET_NULL, null=True, related_name="+")
+    in_force = models.CharField(max_length=64, blank=True, help_text="digest of what the place confirmed last")
+    in_force_since = models.DateTimeField(null=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["server"], name="firewall_locked", condition=~Q(closed_ports="")),)
+
+    def __str__(self) -> str:
+        return f"firewall of {self.server_id}"
+
+    @property
+    def own(self) -> Policy:
+        """What its owner asked for."""
+        return firewall_rules.of_json(self.policy)
+
+    @property
+    def wanted(self) -> Policy:
+        """What the place is told: the lock, then its owner's rules."""
+        locks = firewall_rules.closed_mail(firewall_rules.ports_of(self.closed_ports))
+        return Policy(self.own.rules, self.own.default_in, self.own.default_out, locks).canonical()
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the place confirmed just what is wanted now."""
+        return self.in_force == digest(self.wanted)
+
+
+def digest(policy: Policy) -> str:
+    """Stands for a policy; two that mean the same have the same."""
+    text = json.dumps(firewall_rules.as_json(policy.canonical()), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
