@@ -31,6 +31,7 @@ SENTENCES: dict[str, str | Promise] = {
     WhyNot.NOT_IN_RESCUE: _("The server does not run a rescue system."),
     WhyNot.NO_KEY: _("Nobody could log in: the account has no SSH key. Add one first."),
 }
+NO_MACHINE = _("There is no machine to try this on.")
 NOT_HERE: dict[str, str | Promise] = {
     "start_stop": _("This place cannot switch a server on and off."),
     "soft_stop": _("This place cannot ask a server to shut down. Shut it down from inside, or cut its power."),
@@ -121,6 +122,10 @@ DESTROY = Action(
 FIREWALL = Action(
     "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
     why_not=_why_not(Verb.FIREWALL),
+)  # fmt: skip
+TEST_PORT = Action(
+    "servers.test_port", _("Try a port"), permission="servers", roles=("infrastructure", "support"),
+    why_not=lambda _actor, server: None if server is None or server.state in rules.ON_THE_HOST else NO_MACHINE,
 )  # fmt: skip
 WARN_AT = Action("servers.warn_at", _("Traffic warning"), permission="servers")
 SEE_KEYS = Action("servers.keys", _("SSH keys"), permission="see")

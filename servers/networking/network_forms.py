@@ -51,6 +51,19 @@ class TemplateForm(forms.Form):
     )  # fmt: skip
 
 
+class PortForm(forms.Form):
+    """Which port is to be tried, at which address."""
+
+    port = forms.IntegerField(
+        label=_("Port"), min_value=1, max_value=65_535, initial=25, widget=forms.NumberInput(attrs=_MONO)
+    )
+    ip = forms.ChoiceField(label=_("Address"))
+
+    def __init__(self, *args: Any, ips: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["ip"].choices = [(ip, ip) for ip in ips]  # type: ignore[attr-defined]
+
+
 def given(form: forms.Form) -> dict[str, Any]:
     """What was sent, whether a choice was among ours or not: the rules say what is wrong."""
     return {name: form.data.get(name, "") for name in form.fields}

@@ -16,10 +16,10 @@ from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.web import actor, page, say
 from servers import actions, enforcement, places, selectors
-from servers.models import Firewall, Server
-from servers.networking import firewall_rules, firewall_wording, firewalls
+from servers.models import Firewall, PortTest, Server
+from servers.networking import firewall_rules, firewall_wording, firewalls, port_tests
 from servers.networking.firewall_rules import MOST_RULES, Policy, Rule, Verdict, Wrong
-from servers.networking.network_forms import DefaultsForm, RuleForm, TemplateForm, given
+from servers.networking.network_forms import DefaultsForm, PortForm, RuleForm, TemplateForm, given
 from servers.rules import ON_THE_HOST
 
 
@@ -46,7 +46,11 @@ def _network(request: HttpRequest, reference: str, template: str, here: str) -> 
     deed, _colon, number = request.POST.get("deed", "").partition(":") if request.method == "POST" else ("", "", "")
     if deed and deed not in DEEDS:
         raise Http404(deed)
-    shown: dict[str, Any] = {"forms": _forms(request, row.own, deed), "edited": _edited(request, row.own, deed)}
+    held = server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
+    ips = [str(one.address.ip) for one in held]
+    shown: dict[str, Any] = {
+        "forms": _forms(request, row.own, deed, ips), "edited": _edited(request, row.own, deed), "ips": ips
+    }  # fmt: skip
     if deed:
         asked = Asked(server, row, request, asking, now, int(number) if number.isdecimal() else 0)
         try:
@@ -55,16 +59,16 @@ def _network(request: HttpRequest, reference: str, template: str, here: str) -> 
             shown |= _refused(request, shown["forms"].get(_form_of(deed)), refusal)
         else:
             return redirect(here, reference)
-    context = _context(server, row, asking) | shown | {"part_url": f"{request.path}?part=firewall"}
-    part = "#firewall" if request.GET.get("part") == "firewall" and not deed else ""
-    return render(request, template + part, context, status=422 if deed else 200)
+    context = _context(server, row, asking) | shown | {"here": request.path}
+    part = request.GET.get("part", "") if not deed else ""
+    return render(request, f"{template}#{part}" if part in PARTS else template, context, status=422 if deed else 200)
 
 
 def _form_of(deed: str) -> str:
-    return {"add": "rule", "save": "rule", "defaults": "defaults", "template": "template"}.get(deed, "")
+    return {"add": "rule", "save": "rule", "again": "", "open": "", "remove": "", "up": ""}.get(deed, deed)
 
 
-def _forms(request: HttpRequest, own: Policy, deed: str) -> dict[str, forms.Form]:
+def _forms(request: HttpRequest, own: Policy, deed: str, ips: list[str]) -> dict[str, forms.Form]:
     def sent(name: str) -> Any:
         return request.POST if _form_of(deed) == name else None
 
@@ -76,6 +80,7 @@ def _forms(request: HttpRequest, own: Policy, deed: str) -> dict[str, forms.Form
             sent("defaults"), initial={"default_in": own.default_in, "default_out": own.default_out},
         ),
         "template": TemplateForm(sent("template"), auto_id="template-%s"),
+        "try": PortForm(sent("try"), ips=ips, auto_id="try-%s"),
     }  # fmt: skip
 
 
@@ -115,7 +120,14 @@ def _context(server: Server, row: Firewall, asking: Actor) -> dict[str, Any]:
         "image": places.images(server.place).get(server.image, server.image),
         "restrictions": enforcement.restrictions_on(server), "may_change": actions.FIREWALL.permits(asking),
         "reason": actions.FIREWALL.refusal(asking, server), "topic": f"server:{server.pk}",
+        "tests": [(one, policy_lets(row, one)) for one in port_tests.latest(server)],
+        "may_try": actions.TEST_PORT.permits(asking), "try_reason": actions.TEST_PORT.refusal(asking, server),
     }  # fmt: skip
+
+
+def policy_lets(row: Firewall, test: PortTest) -> bool:
+    """Whether the firewall lets everybody in at the port that was tried."""
+    return firewall_rules.reach(row.wanted, test.port) is firewall_rules.Reach.EVERYBODY
 
 
 def _shown(rule: Rule) -> dict[str, Any]:
@@ -222,7 +234,17 @@ def _open(asked: Asked) -> str:
     return asked.change(firewall_rules.OPEN)
 
 
+def _try(asked: Asked) -> str:
+    port = asked.request.POST.get("port", "")
+    port_tests.ask(
+        asked.server, asked.request.POST.get("ip", ""), int(port) if port.isdecimal() and len(port) < 7 else 0,
+        actor=asked.actor, now=asked.now,
+    )  # fmt: skip
+    return _("The port is being tried. The page shows what we met.")
+
+
+PARTS = frozenset({"firewall", "tests"})
 DEEDS: dict[str, Callable[[Asked], str]] = {
     "add": _add, "save": _save, "remove": _remove, "up": _up, "defaults": _defaults, "template": _template,
-    "again": _again, "open": _open,
+    "again": _again, "open": _open, "try": _try,
 }  # fmt: skip

@@ -6,11 +6,15 @@ from Operation handlers and pollers only. Every failure is a `ProviderError`; `p
 (wrong host key, key refused).
 """
 
+import errno
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
+
+from panel.core.errors import ProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,30 @@ def shown_host_key(address: str, *, kind: str, port: int = 22, timeout: float = 
     from servers.remote import ssh
 
     return ssh.shown_host_key(address, kind=kind, port=port, timeout=timeout)
+
+
+class Met(StrEnum):
+    """What a try to open a TCP connection met: somebody listens, nobody does, or no answer came."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    FILTERED = "filtered"
+
+
+def met_at(address: str, port: int, *, timeout: float = 3) -> Met:
+    """Try to open a connection and close it at once. ProviderError (code "unreachable") where this machine has no way
+    to `address` at all, so that nothing was tried."""
+    try:
+        socket.create_connection((address, port), timeout).close()
+    except ConnectionRefusedError:
+        return Met.CLOSED
+    except TimeoutError:
+        return Met.FILTERED
+    except OSError as error:
+        if error.errno in (errno.EHOSTUNREACH, errno.ECONNRESET):
+            return Met.FILTERED
+        raise ProviderError(f"no way to {address}: {error}", code="unreachable") from error
+    return Met.OPEN
 
 
 def answers(address: str, *, port: int = 22, timeout: float = 3) -> bool:

@@ -15,7 +15,7 @@ from panel.accounts.models import Membership, User
 from servers.models import Server
 from servers.networking import firewalls
 from servers.providers.simulated.control import Control
-from tests.support.machines import server_of, simulated_place
+from tests.support.machines import first_ip, server_of, simulated_place
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +118,19 @@ def test_closing_ssh_is_asked_twice_and_a_stale_page_is_told(alice: Customer, se
     assert (missing.status_code, "Name the addresses" in text(missing)) == (422, True)
 
 
+def test_a_port_is_tried_by_the_page(world: World, alice: Customer, server: Server) -> None:
+    client, url, ip = browser(alice.user), here(server), first_ip(server)
+    assert client.post(url, {"deed": "try", "ip": ip, "port": "22"})["Location"] == url
+    assert "Being tried" in text(client.get(url, {"part": "tests"}))
+    world.advance(hours=13)
+    assert "Something listens there" in text(client.get(url))
+    wrong = client.post(url, {"deed": "try", "ip": ip, "port": "70000"})
+    assert (wrong.status_code, "There is no port" in text(wrong) or "less than or equal" in text(wrong)) == (422, True)
+    assert client.post(url, {"deed": "try", "ip": "192.0.2.99", "port": "22"}).status_code == 422
+    looker = browser(world.contact(alice, ["see"]).user)
+    assert looker.post(url, {"deed": "try", "ip": ip, "port": "22"}).status_code == 403
+
+
 def test_who_may_only_look_changes_nothing_and_staff_sees_what_failed(
     world: World, alice: Customer, server: Server, cloud: Control
 ) -> None:
@@ -177,3 +190,9 @@ def test_the_api_sets_the_same(world: World, alice: Customer, server: Server) ->
     assert server.actions.filter(verb="firewall").count() == 1
     world.advance(hours=13)
     assert client.get(f"{base}/firewall").json()["state"] == "in_force"
+    asked, once = {"address": first_ip(server), "port": 22}, {"Idempotency-Key": "one"}
+    for _ in range(2):
+        tried = client.post(f"{base}/port-tests", asked, content_type="application/json", headers=once)
+        assert (tried.status_code, tried.json()["state"]) == (202, "waiting")
+    world.advance(hours=1)
+    assert [one["state"] for one in client.get(f"{base}/port-tests").json()] == ["filtered"]

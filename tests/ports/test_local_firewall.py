@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from panel.core.errors import ProviderError
+from servers import remote
 from servers.networking.firewall_rules import OPEN, TEMPLATES, Policy, Verdict, closed_mail, of_json
 from tests.support import hosts
 from tests.support.hosts import Customer, spec
@@ -49,6 +50,7 @@ def test_a_rule_blocks_and_unblocks_a_real_connection_either_way(tmp_path: Path)
             assert eventually(lambda: opens(ip, 25) and opens(neighbour, 25))
             cloud.set_firewall(node.ref, TEMPLATES["ssh"].policy())
             assert (opens(ip, 25), opens(ip, 22)) == (False, True)
+            assert remote.met_at(ip, 25, timeout=0.5) is remote.Met.FILTERED
             assert inside.run(["true"]).status == 0, "what was open before stays open"
             cloud.set_firewall(node.ref, of_json({"rules": [
                 {"direction": "in", "action": "drop", "protocol": "tcp", "ports": "25", "peers": machine},

@@ -12,8 +12,8 @@ from panel.api import auth, idempotency, paging
 from panel.core import clock
 from panel.core.actions import Action
 from servers import actions, months, places
-from servers.models import AddressHolding, Server, ServerAction
-from servers.networking import firewall_rules, firewalls
+from servers.models import AddressHolding, PortTest, Server, ServerAction
+from servers.networking import firewall_rules, firewalls, port_tests
 from servers.rules import Verb
 from servers.verbs import destroying, naming, power, protection, rebuilding
 
@@ -247,6 +247,39 @@ def set_server_firewall(request: HttpRequest, reference: str, payload: FirewallI
         sure=payload.sure,
     )  # fmt: skip
     return 202, _firewall(server)
+
+
+class PortTestIn(Schema):
+    address: str
+    port: int
+
+
+class PortTestOut(PortTestIn):
+    """`state`: waiting, open, closed, filtered (no answer) or failed (not tried)."""
+
+    state: str
+    asked_at: datetime
+    answered_at: datetime | None
+
+
+def _port_test(made: PortTest) -> PortTestOut:
+    return PortTestOut(
+        address=made.ip, port=made.port, state=made.state, asked_at=made.asked_at, answered_at=made.answered_at
+    )
+
+
+@router.post("/{reference}/port-tests", response={202: PortTestOut}, summary="Try whether a port is reachable")
+@idempotency.once(actions.TEST_PORT)
+def try_server_port(request: HttpRequest, reference: str, payload: PortTestIn) -> tuple[int, Schema]:
+    """The panel opens a TCP connection to one of the server's addresses and closes it: ask the list what it met."""
+    server, asking = _mine(request, reference, actions.TEST_PORT), auth.actor(request, actions.TEST_PORT)
+    return 202, _port_test(port_tests.ask(server, payload.address, payload.port, actor=asking, now=clock.now()))
+
+
+@router.get("/{reference}/port-tests", response=list[PortTestOut], summary="List the ports that were tried")
+def list_server_port_tests(request: HttpRequest, reference: str) -> list[PortTestOut]:
+    """The latest ones, newest first."""
+    return [_port_test(made) for made in port_tests.latest(_mine(request, reference, actions.SEE))]
 
 
 @router.get("/{reference}/actions", response=paging.Pages[ActionOut], summary="List what was done to a server")

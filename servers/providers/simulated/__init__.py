@@ -32,6 +32,7 @@ from servers.providers.simulated.trouble import Trouble, error_of
 from servers.rules import Power
 
 LINK_BPS = 1_000_000_000
+PANEL = "192.0.2.254"  # where connections of the panel come from, as these machines see it
 
 
 @cache
@@ -283,6 +284,22 @@ class SimulatedCloud:
                 "SELECT count(*) FROM address WHERE machine = ? AND first = 1 AND blocked = 0", (row["id"],)
             ).fetchone()
         return bool(open_ones)
+
+    def met_at(self, ref: str, ip: str, port: int) -> str:
+        """What a connection to `port` would meet: only SSH listens on these machines."""
+        listens = port == firewall_rules.SSH and self.answers_ssh(ref)
+        with self.store.reading() as db:
+            row = self._by_ref(db, ref)
+            on = row is not None and row["power"] == Power.ON
+            found = db.execute(
+                "SELECT count(*) FROM address WHERE machine = ? AND ip = ? AND blocked = 0",
+                (row["id"] if row else 0, ip),
+            ).fetchone()
+            policy = firewall_rules.of_json(json.loads((row["firewall"] if row else "") or "{}"))
+        asked = (firewall_rules.Direction.IN, firewall_rules.Protocol.TCP, port, PANEL)
+        if not on or not found[0] or policy.verdict(*asked) is firewall_rules.Verdict.DROP:
+            return "filtered"
+        return "open" if listens else "closed"
 
     # ------------------------------------------------------------ inside
 
