@@ -10,9 +10,9 @@ from panel.accounts import restrictions
 from panel.core import live
 from panel.core.actions import Action, Danger, Reason
 from panel.core.actors import Actor
-from servers import places, rules
+from servers import dns, places, rules
 from servers.models import Server, ServerAction, SshKey
-from servers.rules import Verb, WhyNot
+from servers.rules import State, Verb, WhyNot
 
 STAFF = ("support", "billing", "abuse", "infrastructure")
 
@@ -54,6 +54,17 @@ def _why_not(verb: Verb) -> Callable[[Actor, Any], Reason]:
         return SENTENCES[reason] if reason else None
 
     return refusal
+
+
+def _cannot_name(server: Server) -> Reason:
+    if server.state not in rules.ON_THE_HOST:
+        return SENTENCES[_NOT_NAMED.get(State(server.state), WhyNot.ENDED)]
+    return None if dns.can(server.place) else _("Nobody publishes names for the addresses of this place.")
+
+
+_NOT_NAMED = {
+    State.ORDERED: WhyNot.NOT_READY, State.CREATING: WhyNot.NOT_READY, State.FAILED: WhyNot.FAILED
+}  # fmt: skip
 
 
 def _standing(verb: Verb, server: Server) -> rules.Standing:
@@ -122,6 +133,10 @@ DESTROY = Action(
 FIREWALL = Action(
     "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
     why_not=_why_not(Verb.FIREWALL),
+)  # fmt: skip
+NAME_ADDRESS = Action(
+    "servers.name_address", _("Name an address"), permission="servers", roles=("infrastructure",),
+    why_not=lambda _actor, server: None if server is None else _cannot_name(server),
 )  # fmt: skip
 TEST_PORT = Action(
     "servers.test_port", _("Try a port"), permission="servers", roles=("infrastructure", "support"),

@@ -19,7 +19,7 @@ from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
-from servers.networking import firewalls
+from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
 
 
@@ -68,6 +68,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     outages.handed_over(server, now=now)
     firewalls.handed_over(server)
     _addresses(server, now=now)
+    reverse_names.handed_over(server)
     _keys(server, now=now)
     told(server, "servers.server.handed_over", now=now, rule="SRV-3", subscription=subscription.reference)
     events.record(

@@ -13,11 +13,12 @@ from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
 from servers.networking.firewall_models import Firewall
 from servers.networking.port_models import PortTest
+from servers.networking.reverse_models import ReverseName
 
 __all__ = [
     "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Firewall", "Interruption", "InterruptionNotice",
-    "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "Server", "ServerAction", "ServerLabel",
-    "ServerQuerySet", "SshKey", "TrafficHour", "TrafficMonth", "TrafficReading",
+    "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction",
+    "ServerLabel", "ServerQuerySet", "SshKey", "TrafficHour", "TrafficMonth", "TrafficReading",
 ]  # fmt: skip
 
 

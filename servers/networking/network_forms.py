@@ -51,17 +51,31 @@ class TemplateForm(forms.Form):
     )  # fmt: skip
 
 
-class PortForm(forms.Form):
-    """Which port is to be tried, at which address."""
+class AddressForm(forms.Form):
+    """Something about one of the server's addresses."""
 
-    port = forms.IntegerField(
-        label=_("Port"), min_value=1, max_value=65_535, initial=25, widget=forms.NumberInput(attrs=_MONO)
-    )
     ip = forms.ChoiceField(label=_("Address"))
 
     def __init__(self, *args: Any, ips: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["ip"].choices = [(ip, ip) for ip in ips]  # type: ignore[attr-defined]
+
+
+class NameForm(AddressForm):
+    """What an address is to be called."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=254, required=False, widget=forms.TextInput(attrs=_MONO),
+        help_text=_("Such as: mail.example.com."),
+    )  # fmt: skip
+
+
+class PortForm(AddressForm):
+    """Which port is to be tried, at which address."""
+
+    port = forms.IntegerField(
+        label=_("Port"), min_value=1, max_value=65_535, initial=25, widget=forms.NumberInput(attrs=_MONO)
+    )
 
 
 def given(form: forms.Form) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from panel.core.errors import RuleViolation
 from panel.core.web import actor, page, say
 from servers import actions, enforcement, places, selectors
 from servers.models import Firewall, PortTest, Server
-from servers.networking import firewall_rules, firewall_wording, firewalls, port_tests
+from servers.networking import firewall_rules, firewall_wording, firewalls, port_tests, reverse_names
 from servers.networking.firewall_rules import MOST_RULES, Policy, Rule, Verdict, Wrong
-from servers.networking.network_forms import DefaultsForm, PortForm, RuleForm, TemplateForm, given
+from servers.networking.network_forms import DefaultsForm, NameForm, PortForm, RuleForm, TemplateForm, given
 from servers.rules import ON_THE_HOST
 
 
@@ -65,7 +65,9 @@ def _network(request: HttpRequest, reference: str, template: str, here: str) -> 
 
 
 def _form_of(deed: str) -> str:
-    return {"add": "rule", "save": "rule", "again": "", "open": "", "remove": "", "up": ""}.get(deed, deed)
+    return {"add": "rule", "save": "rule", "again": "", "open": "", "remove": "", "up": "", "unname": "name"}.get(
+        deed, deed
+    )
 
 
 def _forms(request: HttpRequest, own: Policy, deed: str, ips: list[str]) -> dict[str, forms.Form]:
@@ -80,6 +82,7 @@ def _forms(request: HttpRequest, own: Policy, deed: str, ips: list[str]) -> dict
             sent("defaults"), initial={"default_in": own.default_in, "default_out": own.default_out},
         ),
         "template": TemplateForm(sent("template"), auto_id="template-%s"),
+        "name": NameForm(sent("name"), ips=ips, auto_id="name-%s"),
         "try": PortForm(sent("try"), ips=ips, auto_id="try-%s"),
     }  # fmt: skip
 
@@ -120,6 +123,8 @@ def _context(server: Server, row: Firewall, asking: Actor) -> dict[str, Any]:
         "image": places.images(server.place).get(server.image, server.image),
         "restrictions": enforcement.restrictions_on(server), "may_change": actions.FIREWALL.permits(asking),
         "reason": actions.FIREWALL.refusal(asking, server), "topic": f"server:{server.pk}",
+        "names": reverse_names.names_of(server), "may_name": actions.NAME_ADDRESS.permits(asking),
+        "name_reason": actions.NAME_ADDRESS.refusal(asking, server),
         "tests": [(one, policy_lets(row, one)) for one in port_tests.latest(server)],
         "may_try": actions.TEST_PORT.permits(asking), "try_reason": actions.TEST_PORT.refusal(asking, server),
     }  # fmt: skip
@@ -243,8 +248,21 @@ def _try(asked: Asked) -> str:
     return _("The port is being tried. The page shows what we met.")
 
 
-PARTS = frozenset({"firewall", "tests"})
+def _name(asked: Asked) -> str:
+    ip, name = asked.request.POST.get("ip", ""), asked.request.POST.get("name", "")[:300]
+    if not name.strip():
+        raise RuleViolation(_("Write the name."), field="name")
+    reverse_names.set_name(asked.server, ip, name, actor=asked.actor, now=asked.now)
+    return _("The name is being checked and published. The page shows when it is.")
+
+
+def _unname(asked: Asked) -> str:
+    reverse_names.set_name(asked.server, asked.request.POST.get("ip", ""), "", actor=asked.actor, now=asked.now)
+    return _("The name is being taken away.")
+
+
+PARTS = frozenset({"firewall", "tests", "names"})
 DEEDS: dict[str, Callable[[Asked], str]] = {
     "add": _add, "save": _save, "remove": _remove, "up": _up, "defaults": _defaults, "template": _template,
-    "again": _again, "open": _open, "try": _try,
+    "again": _again, "open": _open, "try": _try, "name": _name, "unname": _unname,
 }  # fmt: skip

@@ -337,6 +337,8 @@ PAGES: dict[str, str] = {
     "api:list_server_actions": TOKEN_ONLY,
     "api:get_server_firewall": TOKEN_ONLY,
     "api:try_server_port": TOKEN_ONLY,
+    "api:list_server_names": TOKEN_ONLY,
+    "api:set_server_name": API_POST,
     "api:list_server_port_tests": TOKEN_ONLY,
     "api:set_server_firewall": TOKEN_ONLY,
     "api:list_packages": TOKEN_ONLY,

@@ -169,11 +169,13 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
     server, announced = {"reference": made.server.reference}, {"reference": an_interruption(made).reference}
     staffs = ("servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit",
               "servers:staff_server_network", "api:get_server_firewall", "api:set_server_firewall",
-              "api:try_server_port", "api:list_server_port_tests")  # fmt: skip
+              "api:try_server_port", "api:list_server_names",
+              "api:list_server_port_tests")  # fmt: skip
     return {
         **dict.fromkeys((*staffs, "api:list_server_actions"), server),
         **{key: {"number": made.ticket.number} for key in ("servers:limit_answer", "servers:limit_decide")},
         **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
+        "api:set_server_name": {**server, "address": "203.0.113.1"},
         "servers:staff_interruption_deed": {**announced, "name": "note"},
     }
 

@@ -131,6 +131,27 @@ def test_a_port_is_tried_by_the_page(world: World, alice: Customer, server: Serv
     assert looker.post(url, {"deed": "try", "ip": ip, "port": "22"}).status_code == 403
 
 
+def test_a_name_is_asked_for_by_the_page(
+    world: World, alice: Customer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, url, ip = browser(alice.user), here(server), first_ip(server)
+    monkeypatch.setattr("servers.dns.forward.addresses_of", lambda name: {ip} if "mail" in name else set())
+    wrong = client.post(url, {"deed": "name", "ip": ip, "name": "mail"})
+    assert (wrong.status_code, "Write a full host name" in text(wrong), 'value="mail"' in text(wrong)) == (
+        422, True, True
+    )  # fmt: skip
+    assert client.post(url, {"deed": "name", "ip": ip, "name": "mail.example.com"})["Location"] == url
+    assert "Being published" in text(client.get(url, {"part": "names"}))
+    world.advance(hours=13)
+    assert "mail.example.com" in text(client.get(url))
+    client.post(url, {"deed": "name", "ip": ip, "name": "other.example.com"})
+    world.advance(hours=1)
+    assert "other.example.com does not lead to" in text(client.get(url))
+    client.post(url, {"deed": "unname", "ip": ip})
+    world.advance(hours=1)
+    assert "No name" in text(client.get(url))
+
+
 def test_who_may_only_look_changes_nothing_and_staff_sees_what_failed(
     world: World, alice: Customer, server: Server, cloud: Control
 ) -> None:
@@ -196,3 +217,8 @@ def test_the_api_sets_the_same(world: World, alice: Customer, server: Server) ->
         assert (tried.status_code, tried.json()["state"]) == (202, "waiting")
     world.advance(hours=1)
     assert [one["state"] for one in client.get(f"{base}/port-tests").json()] == ["filtered"]
+    named = client.put(f"{base}/names/{first_ip(server)}", {"name": "mail.example.com"}, "application/json")
+    assert (named.status_code, named.json()[0]["state"], named.json()[0]["name"]) == (
+        202, "waiting", "mail.example.com"
+    )  # fmt: skip
+    assert client.get(f"{base}/names").json() == named.json()

@@ -12,8 +12,8 @@ from panel.api import auth, idempotency, paging
 from panel.core import clock
 from panel.core.actions import Action
 from servers import actions, months, places
-from servers.models import AddressHolding, PortTest, Server, ServerAction
-from servers.networking import firewall_rules, firewalls, port_tests
+from servers.models import AddressHolding, PortTest, ReverseName, Server, ServerAction
+from servers.networking import firewall_rules, firewalls, port_tests, reverse_names
 from servers.rules import Verb
 from servers.verbs import destroying, naming, power, protection, rebuilding
 
@@ -280,6 +280,39 @@ def try_server_port(request: HttpRequest, reference: str, payload: PortTestIn) -
 def list_server_port_tests(request: HttpRequest, reference: str) -> list[PortTestOut]:
     """The latest ones, newest first."""
     return [_port_test(made) for made in port_tests.latest(_mine(request, reference, actions.SEE))]
+
+
+class NameIn(Schema):
+    name: str = Field(description="empty: no name")
+
+
+class NameOut(NameIn):
+    """`state`: waiting, in_force, refused (it does not lead to the address) or failed; `published`: what is known."""
+
+    address: str
+    state: str
+    published: str
+    since: datetime | None
+
+
+def _name(ip: str, row: ReverseName | None) -> NameOut:
+    if row is None:
+        return NameOut(address=ip, name="", state="in_force", published="", since=None)
+    return NameOut(address=ip, name=row.name, state=row.state, published=row.published, since=row.since)
+
+
+@router.get("/{reference}/names", response=list[NameOut], summary="List the reverse names of a server")
+def list_server_names(request: HttpRequest, reference: str) -> list[NameOut]:
+    found = reverse_names.names_of(_mine(request, reference, actions.SEE))
+    return [_name(str(held.address.ip), row) for held, row in found]
+
+
+@router.put("/{reference}/names/{address}", response={202: list[NameOut]}, summary="Name an address of a server")
+def set_server_name(request: HttpRequest, reference: str, address: str, payload: NameIn) -> tuple[int, list[NameOut]]:
+    """It must lead back to the address by its A or AAAA record; accepted, and published once `state` says so."""
+    server, asking = _mine(request, reference, actions.NAME_ADDRESS), auth.actor(request, actions.NAME_ADDRESS)
+    reverse_names.set_name(server, address, payload.name, actor=asking, now=clock.now())
+    return 202, list_server_names(request, reference)
 
 
 @router.get("/{reference}/actions", response=paging.Pages[ActionOut], summary="List what was done to a server")

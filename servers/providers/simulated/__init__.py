@@ -301,6 +301,19 @@ class SimulatedCloud:
             return "filtered"
         return "open" if listens else "closed"
 
+    # ------------------------------------------------------------ reverse names
+
+    def publish(self, ip: str, name: str) -> None:
+        with self._call("publish", ip) as db:
+            db.execute("DELETE FROM reverse WHERE place = ? AND ip = ?", (self.place, ip))
+            if name:
+                db.execute("INSERT INTO reverse (place, ip, name) VALUES (?, ?, ?)", (self.place, ip, name))
+
+    def published(self, ip: str) -> str:
+        with self._call("published", ip) as db:
+            row = db.execute("SELECT name FROM reverse WHERE place = ? AND ip = ?", (self.place, ip)).fetchone()
+        return str(row["name"]) if row else ""
+
     # ------------------------------------------------------------ inside
 
     @contextmanager

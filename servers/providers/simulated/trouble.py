@@ -11,7 +11,7 @@ FAULTS = ("lost", "transient", "refused")
 WITH_EFFECT = frozenset({
     "create", "start", "stop", "shut_down", "reboot", "rename", "rebuild", "rescue", "leave_rescue", "destroy",
     "block_address", "unblock_address", "attach_address", "detach_address", "add_key", "remove_key",
-    "set_firewall",
+    "set_firewall", "publish",
 })  # fmt: skip
 KEPT_CALLS = 10_000
 
