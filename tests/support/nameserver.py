@@ -3,6 +3,7 @@
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.rdtypes.ANY.TSIG
 import dns.rrset
 import dns.tsig
 import dns.update
@@ -42,10 +44,17 @@ class NameServer:
         """The answer to a message, signed where its question was."""
         try:
             asked = dns.message.from_wire(wire, keyring={self.key.name: self.key})
-        except (dns.tsig.BadSignature, dns.message.UnknownTSIGKey):
-            bare = dns.message.Message(id=struct.unpack("!H", wire[:2])[0])
-            bare.flags |= 0x8000
+        except (dns.tsig.BadSignature, dns.message.UnknownTSIGKey) as error:
+            shown = dns.message.from_wire(wire, keyring=False)
+            bare = dns.message.Message(id=shown.id)
+            bare.flags = (shown.flags & 0x7800) | 0x8000  # the same opcode, as an answer
             bare.set_rcode(dns.rcode.NOTAUTH)
+            code = dns.rcode.BADSIG if isinstance(error, dns.tsig.BadSignature) else dns.rcode.BADKEY
+            why = dns.rdtypes.ANY.TSIG.TSIG(
+                dns.rdataclass.ANY, dns.rdatatype.TSIG, self.key.algorithm, int(time.time()), 300, b"", shown.id, code,
+                b"",
+            )  # fmt: skip
+            bare.additional.append(dns.rrset.from_rdata(shown.keyname, 0, why))
             return bare.to_wire()
         reply = dns.message.make_response(asked)
         code = self.says.pop(0) if self.says else None
