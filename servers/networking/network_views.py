@@ -44,7 +44,7 @@ def _network(request: HttpRequest, reference: str, template: str, here: str) -> 
         raise Http404(reference) from None
     row = firewalls.of(server)
     deed, _colon, number = request.POST.get("deed", "").partition(":") if request.method == "POST" else ("", "", "")
-    if deed and deed not in DEEDS:
+    if request.method == "POST" and deed not in DEEDS:
         raise Http404(deed)
     held = server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
     ips = [str(one.address.ip) for one in held]

@@ -159,6 +159,7 @@ def test_who_may_only_look_changes_nothing_and_staff_sees_what_failed(
     looker = browser(world.contact(alice, ["see"]).user)
     assert "Add a rule" not in text(looker.get(here(server)))
     assert looker.post(here(server), {"deed": "template", "template": "web"}).status_code == 403
+    assert looker.post(here(server), {"word": "yes"}).status_code == 404
     cloud.plan("set_firewall", "refused")
     client = browser(alice.user)
     assert client.post(here(server), {"deed": "template", "template": "web"}).status_code == 302
