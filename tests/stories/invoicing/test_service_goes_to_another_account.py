@@ -170,7 +170,9 @@ def test_nobody_learns_whether_an_account_exists(world: World, row: Subscription
 
 
 def test_until_the_instant_and_not_after(world: World, row: Subscription, alice: Customer, bob: Customer) -> None:
+    """Offered on the 2nd, it stands for fourteen days."""
     made = offer(world, row, bob.account.reference, alice)
+    assert made.expires_at == paris("2026-03-17 00:00")
     world.until(made.expires_at)
     assert handing_over.refusal(made, bob.account, bob.actor, now=world.now) == ""
     world.advance(seconds=1)
