@@ -163,6 +163,9 @@ STAFF_RATES = Action("invoicing.staff_rates", _("Legal interest rates"), roles=(
 STAFF_SUSPEND = Action(
     "invoicing.staff_suspend", _("Decide on suspensions for unpaid invoices"), roles=("billing",), danger=Danger.CONFIRM
 )
+STAFF_END_UNPAID = Action(
+    "invoicing.staff_end_unpaid", _("End services for unpaid invoices"), roles=("billing",), danger=Danger.DESTROYS
+)
 STAFF_CREDIT = Action(
     "invoicing.staff_credit", _("Credit an invoice"), roles=("billing",), danger=Danger.COSTS, why_not=_not_creditable
 )

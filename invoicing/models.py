@@ -4,7 +4,14 @@ from invoicing.accounting.closing_models import Closing, ClosingKind
 from invoicing.accounting.ledger_models import Entry, LedgerAccount, Posting, Zero
 from invoicing.accounting.reconciling_models import MoneyDifference
 from invoicing.banking.bank_models import BankFile, BankReceipt
-from invoicing.chasing.dunning_models import ClockStop, Reminder, Suspension, SuspensionState
+from invoicing.chasing.dunning_models import (
+    ClockStop,
+    Reminder,
+    Suspension,
+    SuspensionState,
+    Termination,
+    TerminationState,
+)
 from invoicing.chasing.late_models import LateInvoice, LegalRate
 from invoicing.compensating.service_credit_models import ServiceCredit, ServiceCreditUse
 from invoicing.consuming.pack_models import MovementKind, Pack, PackClosing, PackMovement, PackNotice
@@ -201,6 +208,8 @@ __all__ = [
     "SubscriptionState",
     "Suspension",
     "SuspensionState",
+    "Termination",
+    "TerminationState",
     "TopUp",
     "TransferState",
     "Transmission",

@@ -28,9 +28,10 @@ SUBSCRIPTION_TRANSITIONS = {
     "terminated": frozenset[str](),
 }
 INVOICE_TRANSITIONS = {
-    "open": frozenset({"overdue", "paid", "credited"}),
-    "overdue": frozenset({"open", "paid", "credited"}),
+    "open": frozenset({"overdue", "paid", "credited", "written_off"}),
+    "overdue": frozenset({"open", "paid", "credited", "written_off"}),
     "paid": frozenset({"open", "overdue", "credited"}),  # a bank takes money back
+    "written_off": frozenset({"open", "overdue", "paid", "credited"}),  # money comes after all, or went back in part
     "credited": frozenset[str](),
 }
 
@@ -41,6 +42,12 @@ SUSPENSION_TRANSITIONS = {
     "refused": frozenset[str](),
     "withdrawn": frozenset({"proposed"}),
     "lifted": frozenset({"proposed"}),
+}
+TERMINATION_TRANSITIONS = {
+    "proposed": frozenset({"ended", "refused", "withdrawn"}),
+    "ended": frozenset[str](),
+    "refused": frozenset[str](),
+    "withdrawn": frozenset[str](),
 }
 
 GENESIS = "0" * 64
@@ -230,12 +237,13 @@ def document_hash(previous: str, content: Mapping[str, Any]) -> str:
 # --- what settles an invoice -----------------------------------------------------------------------------------------
 
 
-def invoice_state(total: Cents, paid: Cents, credited: Cents, *, overdue: bool) -> str:
-    """The state that follows from the amounts; `credited` only when nothing but credit notes settled it."""
+def invoice_state(total: Cents, paid: Cents, credited: Cents, *, overdue: bool, given_up: Cents = 0) -> str:
+    """The state that follows from the amounts; `credited` only when nothing but credit notes settled it, `written_off`
+    while any of what is `paid` was given up and never came (INV-11)."""
     if credited >= total and total > 0:
         return "credited"
     if paid + credited >= total:
-        return "paid"
+        return "written_off" if given_up else "paid"
     return "overdue" if overdue else "open"
 
 

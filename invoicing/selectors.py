@@ -327,7 +327,10 @@ def period_cents(rows: Sequence[Subscription]) -> dict[int, Cents]:
 # --- invoices --------------------------------------------------------------------------------------------------------
 
 NUMBER = re.compile(r"[A-Za-z]{1,2}20\d\d(-|$)|\d+$")  # `F2026-000001`, `f2026`, `1`
-STATES = {"open": Q(state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE]), "paid": Q(state=InvoiceState.PAID)}
+STATES = {
+    "open": Q(state__in=[InvoiceState.OPEN, InvoiceState.OVERDUE]), "paid": Q(state=InvoiceState.PAID),
+    "written_off": Q(state=InvoiceState.WRITTEN_OFF),
+}  # fmt: skip
 
 
 def invoices(actor: Actor, *, state: str = "", words: str = "") -> QuerySet[Invoice]:

@@ -30,6 +30,7 @@ urlpatterns = [
     path("dunning/rates/", dunning_views.rates, name="rates"),
     path("dunning/suspensions/", dunning_views.suspensions, name="suspensions"),
     path("dunning/suspensions/<int:pk>/decide/", dunning_views.suspension_decide, name="suspension_decide"),
+    path("dunning/endings/<int:pk>/decide/", dunning_views.termination_decide, name="termination_decide"),
     path("catalogue/", catalogue_views.catalogue_list, name="catalogue_list"),
     path("catalogue/new/<slug:kind>/", catalogue_views.catalogue_new, name="catalogue_new"),
     path("catalogue/<slug:kind>/<slug:code>/", catalogue_views.catalogue_item, name="catalogue_item"),

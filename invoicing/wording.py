@@ -81,6 +81,7 @@ WORDINGS.update(
         "invoicing.invoice.issued": Wording(_("Invoice %(invoice)s issued over %(total)s"), "invoice"),
         "invoicing.invoice.credit_noted": Wording(_("Credit note %(invoice)s over %(total)s on %(credits)s"), "undo"),
         "invoicing.invoice.paid": Wording(_("Invoice %(invoice)s paid"), "check", "good"),
+        "invoicing.invoice.written_off": Wording(_("Invoice %(invoice)s is written off"), "ban", "warn"),
         "invoicing.invoice.part_paid": Wording(_("A part of invoice %(invoice)s paid: %(amount)s"), "coin", "good"),
         "invoicing.invoice.credited": Wording(_("Invoice %(invoice)s fully credited"), "undo"),
         "invoicing.invoice.overdue": Wording(_("Invoice %(invoice)s is overdue"), "alarm", "bad"),
@@ -106,6 +107,14 @@ WORDINGS.update(
             _("Suspension for invoice %(invoice)s is no longer due"), "unlocked", "good"
         ),
         "invoicing.suspension.lifted": Wording(_("Suspension for invoice %(invoice)s lifted"), "unlocked", "good"),
+        "invoicing.termination.proposed": Wording(
+            _("End of services proposed: invoice %(invoice)s is still unpaid"), "review", "warn"
+        ),
+        "invoicing.termination.ended": Wording(_("Services ended: invoice %(invoice)s is unpaid"), "closed", "bad"),
+        "invoicing.termination.refused": Wording(_("No services ended for invoice %(invoice)s"), "undo", "good"),
+        "invoicing.termination.withdrawn": Wording(
+            _("End of services for invoice %(invoice)s is no longer due"), "undo", "good"
+        ),
         "invoicing.credit.granted": Wording(
             _("Credit of %(amount)s granted for subscription %(subscription)s"), "undo", "good"
         ),
@@ -127,6 +136,9 @@ WORDINGS.update(
         "invoicing.meter.set": Wording(_("Meter %(meter)s of %(package)s priced"), "traffic"),
         "invoicing.pack.bought": Wording(_("Prepaid pack %(pack)s bought"), "services", "good"),
         "invoicing.pack.expired": Wording(_("Prepaid pack %(pack)s expired with %(units)s"), "hourglass", "warn"),
+        "invoicing.pack.withdrawn": Wording(
+            _("Prepaid pack %(pack)s: %(units)s withdrawn, its payment was taken back"), "undo", "bad"
+        ),
         "invoicing.pack.refunded": Wording(_("Prepaid pack %(pack)s of invoice %(invoice)s credited"), "undo"),
         "invoicing.charge.made": Wording(_("%(amount)s charged on invoice %(invoice)s"), "coin", "warn"),
         "invoicing.charge.reversed": Wording(_("%(amount)s credited by %(invoice)s"), "undo", "good"),

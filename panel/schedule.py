@@ -20,7 +20,7 @@ SWEEPS: tuple[str, ...] = (
     "invoicing.packs",  #     prepaid packs that end soon are announced, those that ended expire   OPR-9
     "invoicing.transfers",  # offers of a service that nobody accepted in time end                SUB-4
     "invoicing.trials",  #    free trials that become paid services are announced                SUB-5, OPR-11
-    "invoicing.dun",  #       reminders, suspensions, late fees of what stays unpaid              INV-7, INV-8, SRV-6
+    "invoicing.dun",  #       reminders, suspensions, ends, late fees of what stays unpaid  INV-7, INV-8, SRV-6, SUB-8
     "invoicing.debits",  #    debits whose day was missed told anew, idle mandates end            INV-5, OPR-3
     "invoicing.quotes",  #    quotes expire, stages of signed ones are invoiced on their day     PRJ-1
     "payments.collect",  #    refused payments again, cards about to end                          INV-5, INV-7

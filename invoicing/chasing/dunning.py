@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max, Value
 from django.db.models.functions import Coalesce
 
-from invoicing.chasing import dunning_rules, late, suspending, unpaid
+from invoicing.chasing import dunning_rules, late, suspending, terminating, unpaid
 from invoicing.documents import texts
 from invoicing.journal import tell
 from invoicing.models import Invoice, InvoiceState, Reminder
@@ -23,9 +23,9 @@ from panel.core.due import SweepReport
 
 
 def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
-    """Everything that unpaid invoices lead to at `now`: a reminder, a suspension, late fees."""
+    """Everything that unpaid invoices lead to at `now`: a reminder, a suspension, the end of services, late fees."""
     report = SweepReport()
-    for step in (remind, suspending.decide, late.run):
+    for step in (remind, suspending.decide, terminating.run, late.run):
         found = step(now, dry_run=dry_run)
         report.done += found.done
         report.failed += found.failed

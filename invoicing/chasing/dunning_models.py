@@ -101,4 +101,37 @@ class Suspension(models.Model):
         return f"{self.rule} {self.key}"
 
 
+class TerminationState(models.TextChoices):
+    PROPOSED = "proposed", _("To be decided")
+    ENDED = "ended", _("Ended")
+    REFUSED = "refused", _("Not ended")
+    WITHDRAWN = "withdrawn", _("No longer due")
+
+
+class Termination(models.Model):
+    """What a suspended debt may lead to when it stays unpaid (SUB-8): the end of services, which a person decides.
+    Proposed once for each time the account was suspended. `due_on` is the first Paris day on which the terms allow it;
+    `ended` names the subscriptions that were ended."""
+
+    suspension = models.ForeignKey(Suspension, models.PROTECT, related_name="terminations")
+    restriction = models.OneToOneField("accounts.Restriction", models.PROTECT, related_name="+")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=TerminationState, default=TerminationState.PROPOSED)
+    due_on = models.DateField()
+    proposed_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.ForeignKey("accounts.User", models.SET_NULL, null=True, related_name="+")
+    reason = models.CharField(max_length=300, blank=True)
+    ended = models.JSONField(default=list)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-proposed_at", "-id")
+        indexes = (models.Index(fields=("account",), condition=Q(state="proposed"), name="termination_proposed"),)
+
+    def __str__(self) -> str:
+        return f"SUB-8 {self.account_id}"
+
+
 triggers.append_only("invoicing_reminder")

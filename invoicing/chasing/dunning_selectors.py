@@ -6,9 +6,20 @@ from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
-from invoicing.chasing import dunning_rules, unpaid
+from invoicing.chasing import dunning_rules, terminating, unpaid
 from invoicing.chasing.dunning_rules import Step
-from invoicing.models import Invoice, InvoiceState, RejectionNotice, Reminder, Suspension, SuspensionState
+from invoicing.models import (
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    RejectionNotice,
+    Reminder,
+    Subscription,
+    Suspension,
+    SuspensionState,
+    Termination,
+    TerminationState,
+)
 from invoicing.selectors import DUE
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
@@ -94,3 +105,34 @@ def suspensions(actor: Actor) -> tuple[QuerySet[Suspension], QuerySet[Suspension
     rows = Suspension.objects.visible_to(actor).select_related("account", "invoice", "decided_by")
     waits = Q(state__in=[SuspensionState.PROPOSED, SuspensionState.HELD])
     return rows.filter(waits).order_by("due_on", "pk"), rows.exclude(waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Endable:
+    """A running service of an account that owes; `unpaid`: the unpaid invoice is of it."""
+
+    subscription: Subscription
+    unpaid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The end of services that a person decides upon, and which services there are."""
+
+    row: Termination
+    services: list[Endable]
+
+
+def endings(actor: Actor) -> list[Proposal]:
+    """SUB-8: every end of services to decide, the oldest first; two more queries however many there are."""
+    waits = Termination.objects.visible_to(actor).filter(state=TerminationState.PROPOSED)
+    rows = list(waits.select_related("account", "suspension__invoice").order_by("due_on", "pk"))
+    billed = set(
+        InvoiceLine.objects.filter(invoice__in=[row.suspension.invoice_id for row in rows]).values_list(
+            "subscription", flat=True
+        )
+    )
+    services: dict[int, list[Endable]] = {row.account_id: [] for row in rows}
+    for one in terminating.running_of_any().filter(account__in=services).select_related("package").order_by("pk"):
+        services[one.account_id].append(Endable(one, one.pk in billed))
+    return [Proposal(row, services[row.account_id]) for row in rows]

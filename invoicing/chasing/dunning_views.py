@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from invoicing import actions
-from invoicing.chasing import dunning_selectors, late, suspending
+from invoicing.chasing import dunning_selectors, late, suspending, terminating
 from invoicing.chasing.dunning_forms import RateForm
-from invoicing.models import Invoice, Suspension
+from invoicing.models import Invoice, Suspension, Termination
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
 
@@ -65,7 +65,8 @@ def suspensions(request: HttpRequest) -> HttpResponse:
     waiting, past = dunning_selectors.suspensions(actor)
     context = {
         "waiting": waiting[:PAGE], "page": Paginator(past, PAGE).get_page(request.GET.get("page")),
-        "may_decide": actions.STAFF_SUSPEND.permits(actor),
+        "may_decide": actions.STAFF_SUSPEND.permits(actor), "may_end": actions.STAFF_END_UNPAID.permits(actor),
+        "endings": dunning_selectors.endings(actor)[:PAGE],
     }  # fmt: skip
     return render(request, "invoicing/staff_suspensions.html", context)
 
@@ -83,6 +84,22 @@ def suspension_decide(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         suspending.refuse(row.pk, reason=reason, actor=actor, now=now)
         web.say(request, _("%(account)s is not suspended.") % {"account": row.account})
+    return redirect("invoicing_staff:suspensions")
+
+
+@web.page(actions.STAFF_END_UNPAID)
+@require_POST
+def termination_decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """End the ticked services, or none, with a reason that is kept (SUB-8)."""
+    actor, now = web.actor(request), clock.now()
+    row = get_object_or_404(Termination.objects.visible_to(actor).select_related("account"), pk=pk)
+    reason = request.POST.get("reason", "")
+    if request.POST.get("word") == "end":
+        ended = terminating.end(row.pk, request.POST.getlist("services"), reason=reason, actor=actor, now=now)
+        web.say(request, _("Ended: %(services)s.") % {"services": ", ".join(one.reference for one in ended)})
+    else:
+        terminating.spare(row.pk, reason=reason, actor=actor, now=now)
+        web.say(request, _("No service of %(account)s is ended.") % {"account": row.account})
     return redirect("invoicing_staff:suspensions")
 
 

@@ -156,12 +156,12 @@ def _claim(
     row: LateInvoice, notices: Sequence[RejectionNotice], known: dict[HalfYear, Decimal], *, now: datetime
 ) -> Claim | None:
     invoice, law = row.invoice, terms.version(row.invoice.terms_version).late_payment
-    ended = invoice.state in (InvoiceState.PAID, InvoiceState.CREDITED)
+    ended = invoice.state in settlement.ENDED
     undecided = Dispute.objects.filter(state=DisputeState.OPEN).filter(of_invoice(invoice)).exists()
     in_time = any(one.ended_at is None and now <= one.replace_by for one in notices)
     if invoice.contested_at is not None or in_time or undecided:
         return None
-    paid, owed = _paid(invoice), invoice.total_cents - invoice.credited_cents - settlement.written_off(invoice)
+    paid, owed = _paid(invoice), invoice.total_cents - invoice.credited_cents - invoice.given_up_cents
     until = (late_rules.settled_on(owed, paid) if ended else None) or paris_date(now)
     in_time = ended and any(paris_date(one.told_at) <= until <= last_day_before(one.replace_by) for one in notices)
     if invoice.state == InvoiceState.CREDITED or owed < SMALLEST_CENTS or until <= invoice.due_on or in_time:

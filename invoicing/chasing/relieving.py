@@ -13,7 +13,7 @@ from invoicing import rules
 from invoicing.chasing import unpaid
 from invoicing.documents import texts
 from invoicing.journal import tell
-from invoicing.models import Suspension, SuspensionState
+from invoicing.models import Suspension, SuspensionState, TerminationState
 from panel.accounts import restrictions
 from panel.accounts.models import Account
 from panel.core import mail
@@ -51,6 +51,9 @@ def lift(row: Suspension, *, now: datetime, actor: Actor) -> None:
         restrictions.lift(row.restriction_id, reason=reason, actor=actor, now=now)
     move(row, SuspensionState.LIFTED, rules.SUSPENSION_TRANSITIONS)
     Suspension.objects.filter(pk=row.pk).update(ended_at=now)
+    for proposed in row.terminations.filter(state=TerminationState.PROPOSED):
+        move(proposed, TerminationState.WITHDRAWN, rules.TERMINATION_TRANSITIONS)
+        tell("termination.withdrawn", proposed, now=now, actor=actor, rule="SUB-8", data=named(row))
     tell("suspension.lifted", row, now=now, actor=actor, rule=row.rule, data=named(row))
     mail.send(
         "suspension_lifted", to=row.account.billing_email, lang=language, key=f"lifted:{row.pk}:{row.restriction_id}",

@@ -1,5 +1,5 @@
 """Suspending an account for what it owes: proposed to a person, or by the clock where the terms say so (SUB-8, SRV-6,
-INV-7, OPR-3).
+INV-7, OPR-3), and told since when it may lead to the end of services (`terminating`).
 
 Decided under the account's lock and from the balance as it stands then; `relieving` ends it the moment the debt is
 settled. What the clock decides goes through the brake (ABU-12); what a person decides does not.
@@ -13,19 +13,19 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from invoicing import rules
-from invoicing.chasing import relieving, unpaid
+from invoicing.chasing import relieving, terminating, unpaid
 from invoicing.chasing.relieving import named
 from invoicing.chasing.unpaid import Ground
 from invoicing.documents import texts
 from invoicing.journal import tell
-from invoicing.models import Invoice, RejectionNotice, Suspension, SuspensionState
+from invoicing.models import Invoice, InvoiceState, RejectionNotice, Suspension, SuspensionState
 from invoicing.paying import settlement
 from panel import terms
 from panel.accounts import approvals, brake_rules, restrictions
 from panel.accounts.models import Account, Approval, Restriction
 from panel.core import due, events, mail
 from panel.core.actors import CLOCK, Actor
-from panel.core.calendars import is_missed, start_of_paris_day
+from panel.core.calendars import is_missed, last_day_before, start_of_paris_day
 from panel.core.due import SweepReport
 from panel.core.errors import RuleViolation
 from panel.core.models import ClockGap, Event
@@ -56,8 +56,11 @@ def _suspects() -> set[int]:
     rejected = Invoice.objects.filter(debited, state__in=unpaid.UNPAID).distinct()
     owing = {row.account_id for row in rejected if terms.version(row.terms_version).debit.suspends}
     overage = Invoice.objects.filter(state__in=unpaid.UNPAID, lines__rule=unpaid.OVERAGE)
+    spoken_of = Suspension.objects.filter(rule=unpaid.FEES).exclude(state__in=AGAIN).values("invoice")
+    fees = Invoice.objects.filter(state=InvoiceState.OVERDUE, reminders__isnull=False).exclude(pk__in=spoken_of)
     waiting = Suspension.objects.filter(state__in=WAITING).values_list("account", flat=True)
-    return {*notices, *overage.values_list("account", flat=True), *waiting, *owing}
+    return {*notices, *(row for rows in (overage, fees) for row in rows.values_list("account", flat=True)), *waiting,
+            *owing}  # fmt: skip
 
 
 @transaction.atomic
@@ -175,7 +178,7 @@ def _brake(ground: Ground, row: Suspension, *, now: datetime) -> str:
 
 def _automatic(row: Suspension) -> list[str]:
     version = terms.version(row.terms_version)
-    return [rule for rule in ("SRV-6", "INV-7", unpaid.REJECTED) if version.automatic(rule)]
+    return [rule for rule in ("SRV-6", "INV-7", unpaid.FEES, unpaid.REJECTED) if version.automatic(rule)]
 
 
 def _open_approval(now: datetime) -> Approval:
@@ -229,7 +232,9 @@ def _apply(row: Suspension, ground: Ground, *, reason: str, actor: Actor, now: d
     )
     row.save(update_fields=["decided_at", "decided_by_id", "reason", "restriction"])
     tell("suspension.applied", row, now=now, actor=actor, rule=row.rule, data=named(row))
-    _write("suspended_unpaid", row, key=f"suspended:{row.pk}:{restriction.pk}", now=now, statement=statement)
+    last = last_day_before(terminating.allowed_from(row.terms_version, now))
+    _write("suspended_unpaid", row, key=f"suspended:{row.pk}:{restriction.pk}", now=now, statement=statement,
+           last_day=texts.day(texts.language_of(row.account.language), last))  # fmt: skip
 
 
 def _statement(row: Suspension, ground: Ground, *, now: datetime) -> str:

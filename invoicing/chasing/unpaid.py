@@ -1,4 +1,5 @@
-"""What is known of unpaid invoices, and whether they are ground for a suspension now (SRV-6, INV-7, OPR-3).
+"""What is known of unpaid invoices, and whether they are ground for a suspension now (SRV-6, INV-7, OPR-3,
+SUB-8).
 
 The ground follows from the balance alone: paid, credited or contested there is none (SUB-8).
 """
@@ -12,7 +13,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Su
 from django.db.models.functions import Coalesce, Greatest
 
 from invoicing.chasing import dunning_rules
-from invoicing.chasing.dunning_rules import Step, Stop, Unpaid
+from invoicing.chasing.dunning_rules import Patience, Step, Stop, Unpaid
 from invoicing.models import (
     ClockStop,
     DisputeState,
@@ -28,9 +29,11 @@ from invoicing.models import (
 from invoicing.paying import payment_rules, rejections
 from panel import terms
 from panel.core.calendars import is_missed, paris_date
+from panel.terms import Terms
 
 OVERAGE = "SRV-5"  # the rule of the lines whose non-payment leads to SRV-6
 REJECTED = "OPR-3"  # a rejected payment suspends until it is paid, where the terms say so
+FEES = "SUB-8"  # every other fee left unpaid
 UNPAID = (InvoiceState.OPEN, InvoiceState.OVERDUE)
 
 
@@ -104,6 +107,7 @@ def followed(rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
                 Coalesce(_last(returned(), "disputes__opened_at"), _last(refused(), "ended_at")),
             ),
             told=told.values("replace_by")[:1],
+            is_chased=Exists(chased(Invoice.objects.filter(pk=OuterRef("pk")))),
         )
         .prefetch_related("stops")
     )
@@ -114,17 +118,19 @@ def facts(invoice: Invoice) -> Unpaid:
     row: Any = invoice
     return Unpaid(
         due_on=row.due_on, stops=stops(row.stops.all()), sent=row.stage, overage=row.overage,
-        told=paris_date(row.told) if row.told and row.rejected else None,
+        told=paris_date(row.told) if row.told and row.rejected else None, chased=row.is_chased,
     )  # fmt: skip
+
+
+def patience(law: Terms) -> Patience:
+    """How long a version of the terms waits for its money."""
+    return Patience(law.invoicing.remind_days, law.bandwidth.unpaid_days, law.termination.unpaid_days)
 
 
 def coming(invoice: Invoice, *, now: datetime) -> list[Step]:
     """What still happens to an unpaid invoice, and when; for one that came through `followed`."""
-    version = terms.version(invoice.terms_version)
-    return dunning_rules.steps(
-        facts(invoice), remind_after=version.invoicing.remind_days, overage_days=version.bandwidth.unpaid_days,
-        today=paris_date(now),
-    )  # fmt: skip
+    law = patience(terms.version(invoice.terms_version))
+    return dunning_rules.steps(facts(invoice), law, today=paris_date(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +151,17 @@ def grounds(account_id: int, *, now: datetime) -> list[Ground]:
     found: dict[str, Ground] = {}
     for invoice in followed(unpaid).order_by("due_on", "pk"):
         row: Any = invoice
-        known, law = facts(invoice), terms.version(invoice.terms_version)
-        on = dunning_rules.day_when(known.due_on, law.bandwidth.unpaid_days + 1, known.stops)
-        if known.overage and known.sent and on is not None and paris_date(now) >= on:
+        law, known = terms.version(invoice.terms_version), facts(invoice)
+        waits = patience(law)
+        on = dunning_rules.overage_on(known, waits)
+        if known.sent and on is not None and paris_date(now) >= on:
             found[f"SRV-6:{invoice.number}"] = Ground(f"SRV-6:{invoice.number}", "SRV-6", invoice, on)
         if law.debit.suspends and row.came_back:
             on_day = paris_date(row.came_back)
             found[f"{REJECTED}:{invoice.number}"] = Ground(f"{REJECTED}:{invoice.number}", REJECTED, invoice, on_day)
+        elif known.sent >= len(waits.remind_after) and (on := dunning_rules.fee_on(known, waits)) is not None:
+            if paris_date(now) >= on:
+                found[f"{FEES}:{invoice.number}"] = Ground(f"{FEES}:{invoice.number}", FEES, invoice, on)
         if notice and row.rejected and row.state == InvoiceState.OVERDUE and is_missed(now, notice.replace_by):
             found.setdefault(
                 f"INV-7:{notice.pk}", Ground(f"INV-7:{notice.pk}", "INV-7", invoice, paris_date(notice.replace_by))

@@ -17,6 +17,7 @@ class PackClosing(models.TextChoices):
     OPEN = "", _("Open")
     EXPIRED = "expired", _("Expired")
     REFUNDED = "refunded", _("Credited")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
 class Pack(models.Model):
@@ -80,6 +81,7 @@ class MovementKind(models.TextChoices):
     EXPIRED = "expired", _("Expired")
     REOPENED = "reopened", _("Expiry taken back")
     REFUNDED = "refunded", _("Credited")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
 class PackMovement(models.Model):
@@ -100,13 +102,13 @@ class PackMovement(models.Model):
         constraints = (
             models.UniqueConstraint(F("pack"), F("event"), name="pack_moved_once_by_an_event"),
             models.CheckConstraint(
-                condition=Q(kind__in=["drawn", "expired", "refunded"], millionths__lt=0)
+                condition=Q(kind__in=["drawn", "expired", "refunded", "withdrawn"], millionths__lt=0)
                 | Q(kind__in=["back", "reopened"], millionths__gt=0),
                 name="pack_movement_sign",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["drawn", "back"], event__isnull=False)
-                | Q(kind__in=["expired", "reopened", "refunded"], event=None),
+                | Q(kind__in=["expired", "reopened", "refunded", "withdrawn"], event=None),
                 name="pack_movement_of_an_event",
             ),
         )

@@ -85,3 +85,9 @@ def kept_until(expires: date, days: Sequence[int], now: datetime) -> datetime | 
     nobody loses one without so many days to use it; None when there is time enough."""
     least = paris_date(now) + timedelta(days=min(days) + 1)
     return start_of_paris_day(least) if least > expires else None
+
+
+def withdrawn(bought: int, left: int, price: int, returned: int) -> int:
+    """The millionths that go when `returned` of a pack's `price` was taken back for good: as many as that had paid for,
+    of what is left. What was used of them stays used, and is owed."""
+    return min(left, bought * returned // price) if price > 0 else 0

@@ -29,6 +29,7 @@ from invoicing.models import (
     Package,
     PackClosing,
     PackMovement,
+    Payment,
     Subscription,
     UsageEvent,
 )
@@ -90,8 +91,9 @@ def draw(told: Sequence[UsageEvent], *, now: datetime) -> None:
             found |= {one.key: replace(one, left=one.left - parts.get(one.key, 0)) for one in after}
     PackMovement.objects.bulk_create(moved)
     _remember(held, found)
-    expired = {key for key, one in found.items() if one.expired}
-    PackMovement.objects.bulk_create(_given_back(told, rows, expired, now=now))
+    gone = {key: MovementKind.EXPIRED for key, one in found.items() if one.expired}
+    gone |= {key: MovementKind.WITHDRAWN for key, row in rows.items() if row.closing == PackClosing.WITHDRAWN}
+    PackMovement.objects.bulk_create(_given_back(told, rows, gone, now=now))
 
 
 def _locked(told: Sequence[UsageEvent]) -> dict[int, Pack]:
@@ -141,17 +143,17 @@ def _remember(before: dict[int, Held], after: dict[int, Held]) -> None:
 
 
 def _given_back(
-    told: Sequence[UsageEvent], rows: dict[int, Pack], expired: set[int], *, now: datetime
+    told: Sequence[UsageEvent], rows: dict[int, Pack], gone: dict[int, MovementKind], *, now: datetime
 ) -> list[PackMovement]:
-    """What the corrections give back; what comes back to a pack that has expired has expired with it."""
+    """What the corrections give back; what comes back to a pack that is over has gone with it."""
     by_original = {one.corrects_id: one for one in told if one.corrects is not None}
     drawn = PackMovement.objects.filter(event__in=list(by_original), kind=MovementKind.DRAWN).order_by("pk")
     found = []
     for one in drawn:
         pack = rows[one.pack_id]
         found.append(_moved(pack, MovementKind.BACK, -one.millionths, by_original[one.event_id], now=now))
-        if one.pack_id in expired:
-            found.append(_moved(pack, MovementKind.EXPIRED, one.millionths, now=now))
+        if kind := gone.get(one.pack_id):
+            found.append(_moved(pack, kind, one.millionths, now=now))
     return found
 
 
@@ -172,6 +174,20 @@ def of_invoice(invoice: Invoice) -> list[Pack]:
     """The packs that an invoice sold and that are still there, locked."""
     rows = Pack.objects.select_for_update(of=("self",)).filter(invoice=invoice, closing=PackClosing.OPEN)
     return list(rows.order_by("pk"))
+
+
+def paid_by(payment: Payment) -> list[Pack]:
+    """The packs whose order a payment paid for and that are still there, locked."""
+    rows = Pack.objects.select_for_update(of=("self",)).filter(closing=PackClosing.OPEN)
+    rows = rows.filter(Q(order=payment.order_id) | Q(invoice=payment.invoice_id))
+    return list(rows.order_by("pk"))
+
+
+def taken_out(pack: Pack, millionths: int, *, now: datetime) -> None:
+    """Withdraw a part of what is left of a (locked) pack; without the rest it is over."""
+    _moved(pack, MovementKind.WITHDRAWN, -millionths, now=now).save(force_insert=True)
+    if millionths == pack.remaining:
+        Pack.objects.filter(pk=pack.pk).update(closing=PackClosing.WITHDRAWN, closed_at=now)
 
 
 def credited(rows: Iterable[Pack], *, actor: Actor, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Invoices and credit notes: numbered without gap, sealed into a chain, never changed once issued (INV-2)."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.accounting.ledger_models import Zero
@@ -20,6 +20,11 @@ class InvoiceState(models.TextChoices):
     OVERDUE = "overdue", _("Overdue")
     PAID = "paid", _("Paid")
     CREDITED = "credited", _("Credited")
+    WRITTEN_OFF = "written_off", _("Written off")
+
+
+GIVEN_UP = "write_off"
+"""The means of the settlements by which a claim was given up as a loss, and by which that was taken back (INV-11)."""
 
 
 class NumberSeries(models.Model):
@@ -115,6 +120,17 @@ class Invoice(models.Model):
         if self.kind == InvoiceKind.CREDIT_NOTE:
             return 0
         return max(0, self.total_cents - self.credited_cents - self.paid_cents)
+
+    @property
+    def given_up_cents(self) -> int:
+        """What of it is given up as a loss (INV-11); it counts among what settles it, and money can still come for
+        it."""
+        return self.settlements.filter(means=GIVEN_UP).aggregate(sum=Sum("cents"))["sum"] or 0
+
+    @property
+    def money_cents(self) -> int:
+        """What came for it, from any means but a write-off."""
+        return self.paid_cents - self.given_up_cents
 
 
 class InvoiceLine(models.Model):

@@ -1,6 +1,6 @@
 """Money the payer's bank takes back: a disputed card, a direct debit that returns after weeks (INV-11).
 
-What had been collected is owed again and its invoice is open again; what had been refunded already is a loss, never a
+What had been collected is owed again and its invoice is open again, and a prepaid pack it paid for goes; what had been refunded already is a loss, never a
 second refund. A dispute that is won puts the money back. The provider is asked; told twice, it happens once.
 """
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing import gateways
 from invoicing.accounting import ledger
 from invoicing.chasing import pausing
+from invoicing.consuming import pack_withdrawal, packs
 from invoicing.documents import texts
 from invoicing.funding import funds, taken_back
 from invoicing.journal import tell
@@ -49,6 +50,7 @@ def conclude(payment_id: int, found: list[Mapping[str, Any]], *, now: datetime) 
     payment = rows.get(pk=payment_id)
     if payment.state != PaymentState.SUCCEEDED:
         return  # nothing of it stands in the books
+    bought = packs.paid_by(payment)  # before the account, as everywhere
     account = settlement.lock_account(payment.account_id)
     for said in found:
         known = Dispute.objects.filter(provider_ref=said["ref"]).first()
@@ -57,6 +59,8 @@ def conclude(payment_id: int, found: list[Mapping[str, Any]], *, now: datetime) 
         dispute = known or _opened(payment, account, said, now=now)
         if dispute.state != said["state"] and said["state"] in payment_rules.DISPUTE_TRANSITIONS[dispute.state]:
             _ended(dispute, payment, account, str(said["state"]), now=now)
+            if dispute.state == DisputeState.LOST:
+                pack_withdrawal.withdraw(bought, dispute, now=now)
 
 
 def _opened(payment: Payment, account: Account, said: Mapping[str, Any], *, now: datetime) -> Dispute:

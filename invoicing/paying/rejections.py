@@ -132,6 +132,7 @@ def last_day(notice: RejectionNotice) -> date:
 
 @events.subscriber("invoicing.means.added", "rejections.replaced")
 @events.subscriber("invoicing.invoice.paid", "rejections.paid")
+@events.subscriber("invoicing.invoice.written_off", "rejections.given_up")
 def paid(event: Event, *, now: datetime) -> None:
     """Nothing that was refused is owed any more: the days of INV-7 end. A means that is added is tried at once, and is
     the valid one that the rule asks for once it pays; refused too, it wins no further days."""

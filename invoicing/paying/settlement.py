@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
 
 from invoicing import rules
 from invoicing.accounting import ledger
 from invoicing.chasing import pausing, relieving
 from invoicing.funding import funds, taken_back
 from invoicing.journal import tell
+from invoicing.issuing.document_models import GIVEN_UP
 from invoicing.models import Entry, FundsCredit, Invoice, InvoiceKind, InvoiceState, Payment, Settlement
 from invoicing.paying import payment_rules
 from panel.accounts.models import Account
@@ -18,8 +18,10 @@ from panel.core.money import Cents
 from panel.core.states import move
 
 CARD, SEPA, FUNDS, CREDIT, REFUND, RETURNED = "card", "sepa", "funds", "credit_note", "refund", "returned"
-WRITTEN_OFF, TO_FUNDS, TAKEN_BACK = "write_off", "to_funds", "taken_back"
+WRITTEN_OFF, TO_FUNDS, TAKEN_BACK = GIVEN_UP, "to_funds", "taken_back"
 NO_MONEY = (CREDIT, WRITTEN_OFF, TO_FUNDS)
+ENDED = (InvoiceState.PAID, InvoiceState.CREDITED, InvoiceState.WRITTEN_OFF)
+"""Nothing of such an invoice is claimed any more."""
 """What settles an invoice although nobody paid: no VAT falls due with it. What a credit note moved to the funds is told
 by the note itself."""
 
@@ -134,19 +136,14 @@ def was_paid_all_along(invoice: Invoice) -> None:
         Invoice.objects.filter(pk=held.pk).update(paid_at=first)
 
 
-def written_off(invoice: Invoice) -> Cents:
-    """What of an invoice is given up as a loss (INV-11)."""
-    return invoice.settlements.filter(means=WRITTEN_OFF).aggregate(sum=Sum("cents"))["sum"] or 0
-
-
 def takes(invoice: Invoice) -> Cents:
     """What money can still settle of an invoice: what is due, and what was given up."""
-    return invoice.due_cents + written_off(invoice)
+    return invoice.due_cents + invoice.given_up_cents
 
 
 def _no_loss(invoice: Invoice, cents: Cents, *, because: Entry, now: datetime) -> None:
     """Up to `cents` of what was written off are due again, in the moment in which `because` settles them."""
-    back = min(cents, written_off(invoice)) if cents > 0 else 0
+    back = min(cents, invoice.given_up_cents) if cents > 0 else 0
     if back:
         legs = [ledger.debit(ledger.CUSTOMERS, back), ledger.credit(ledger.LOSSES, back)]
         ref = f"{because.kind}:{because.ref}"
@@ -187,8 +184,9 @@ def _update_state(invoice: Invoice, *, now: datetime, actor: Actor) -> None:
     if invoice.kind == InvoiceKind.CREDIT_NOTE:
         return
     state = rules.invoice_state(
-        invoice.total_cents, invoice.paid_cents, invoice.credited_cents, overdue=invoice.overdue_at is not None
-    )
+        invoice.total_cents, invoice.paid_cents, invoice.credited_cents, overdue=invoice.overdue_at is not None,
+        given_up=invoice.given_up_cents,
+    )  # fmt: skip
     if state == invoice.state:
         return
     move(invoice, state, rules.INVOICE_TRANSITIONS)
@@ -196,7 +194,7 @@ def _update_state(invoice: Invoice, *, now: datetime, actor: Actor) -> None:
         invoice.paid_at = now
         invoice.save(update_fields=["paid_at"])
     tell(f"invoice.{state}", invoice, now=now, actor=actor, data={"invoice": invoice.number})
-    if state in (InvoiceState.PAID, InvoiceState.CREDITED):
+    if state in ENDED:
         relieving.relieve(invoice.account, now=now, actor=actor)
 
 

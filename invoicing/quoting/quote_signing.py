@@ -151,14 +151,16 @@ def _stage_line(quote: Quote, stage: QuoteStage, net: Cents, taxed: VatTreatment
 
 
 def _taken_off(stage: QuoteStage, rows: Sequence[QuoteStage]) -> list[QuoteStage]:
-    """The deposits that the invoice of `stage` takes off: all that is left of them, when it is the last one."""
+    """The deposits that the invoice of `stage` takes off: all that is left of them, when it is the last one. One that
+    was given up never came, so nothing is taken off for it."""
     if any(row.invoice is None for row in rows if row != stage):
         return []
-    return [row for row in _deposits(rows) if row != stage and row.invoice and deducting.left(row.invoice)]
+    made = [(row, row.invoice) for row in _deposits(rows) if row != stage and row.invoice]
+    return [row for row, paper in made if paper.state != InvoiceState.WRITTEN_OFF and deducting.left(paper)]
 
 
 def waits_for_deposit(stage: QuoteStage) -> bool:
-    """Whether it is the last stage of a quote whose deposit was neither paid nor credited yet."""
+    """Whether it is the last stage of a quote whose deposit was neither paid, credited nor given up yet."""
     off = _taken_off(stage, list(stage.quote.stages.select_related("invoice")))
     return any(row.invoice.state != InvoiceState.PAID for row in off if row.invoice)
 

@@ -27,6 +27,8 @@ from invoicing.models import (
     RunState,
     Suspension,
     SuspensionState,
+    Termination,
+    TerminationState,
 )
 from panel.accounts import actions as account_actions
 from panel.accounts.models import Approval
@@ -78,6 +80,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (actor.has_role("abuse"), _reports),
         (account_actions.STAFF_APPROVE.permits(actor), _approvals),
         (invoicing_actions.STAFF_SUSPEND.permits(actor), _suspensions),
+        (invoicing_actions.STAFF_END_UNPAID.permits(actor), _terminations),
         (invoicing_actions.STAFF_CONTEST.permits(actor), _contests),
         (invoicing_actions.STAFF_REVIEWS.permits(actor), _order_reviews),
         (invoicing_actions.STAFF_RATES.permits(actor), _held_interest),
@@ -192,6 +195,17 @@ def _suspensions(now: datetime) -> Queue:
     return _queue(
         rows, lambda row: Row(str(row.account), url, f"{row.rule} · {row.invoice.number}", since=row.proposed_at),
         title=_("Suspensions to decide"), icon="locked", url=url,
+    )  # fmt: skip
+
+
+def _terminations(now: datetime) -> Queue:
+    """SUB-8: what is still unpaid after the suspension; a person decides whether services end."""
+    url = reverse("invoicing_staff:suspensions")
+    rows = Termination.objects.filter(state=TerminationState.PROPOSED).select_related("account", "suspension__invoice")
+    return _queue(
+        rows.order_by("pk"),
+        lambda row: Row(str(row.account), url, row.suspension.invoice.number, since=row.proposed_at),
+        title=_("Ends of unpaid services to decide"), icon="closed", url=url, tone="bad",
     )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ BADGES: dict[str, Badge] = {
     "contest.refused": Badge("closed", _("Refused"), "bad"),
     "contest.withdrawn": Badge("undo", _("Withdrawn"), "neutral"),
     "invoice.credited": Badge("undo", _("Credited"), "neutral"),
+    "invoice.written_off": Badge("ban", _("Written off"), "neutral"),
     "invoice.credit_note": Badge("undo", _("Credit note"), "accent"),
     "quote.draft": Badge("draft", _("Draft"), "neutral"),
     "quote.sent": Badge("hand", _("To sign"), "warn"),
@@ -194,6 +195,10 @@ BADGES: dict[str, Badge] = {
     "suspension.refused": Badge("closed", _("Not suspended"), "neutral"),
     "suspension.withdrawn": Badge("undo", _("No longer due"), "neutral"),
     "suspension.lifted": Badge("unlocked", _("Lifted"), "good"),
+    "termination.proposed": Badge("review", _("To be decided"), "warn"),
+    "termination.ended": Badge("closed", _("Ended"), "bad"),
+    "termination.refused": Badge("check", _("Not ended"), "neutral"),
+    "termination.withdrawn": Badge("undo", _("No longer due"), "neutral"),
     # accounts and operations
     "account.open": Badge("check", _("Open"), "good"),
     "operation.failed": Badge("failed", _("Gave up"), "bad"),

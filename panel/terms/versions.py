@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent
 _PLACE = re.compile(r"\{(?P<rule>[A-Z]{3}-\d+|seller)\.(?P<key>\w+)\}")
 
 
-SWITCHES = {"SRV-6": False, "INV-7": False, "OPR-3": True}
+SWITCHES = {"SRV-6": False, "INV-7": False, "SUB-8": False, "OPR-3": True}
 """The rules whose decision a version may leave to the clock, and what holds where it says nothing."""
 
 
@@ -222,6 +222,8 @@ class Terms:
             migration=self._cents("SUB-7", "migration"),
             code_fee_for_consumers=self._value("SUB-7", "consumers"),
             balance_from_consumers=self._value("SUB-8", "consumers"),
+            unpaid_days=self._value("SUB-8", "unpaid_days"),
+            after_suspension_days=self._value("SUB-8", "terminate_days"),
         )
 
     @cached_property

@@ -195,6 +195,7 @@ PAGES: dict[str, str] = {
     "invoicing_staff:rates": "302 403 403 403 403 200 403 403 200 302",
     "invoicing_staff:suspensions": BILLING_SUPPORT,
     "invoicing_staff:suspension_decide": "302 403 403 403 403 405 403 403 405 302",
+    "invoicing_staff:termination_decide": "302 403 403 403 403 405 403 403 405 302",
     "invoicing_staff:catalogue_list": BILLING_SUPPORT,
     "invoicing_staff:catalogue_new": "302 403 403 403 403 200 403 403 200 302",
     "invoicing_staff:catalogue_item": "302 403 403 403 403 200 403 403 200 302",

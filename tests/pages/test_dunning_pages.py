@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from invoicing.models import Invoice, LegalRate, Suspension
+from invoicing.chasing import suspending
+from invoicing.models import Invoice, LegalRate, Subscription, Suspension, Termination
 from panel.accounts import restrictions
 from tests.support.owing import days, owe_overage
 from tests.support.personas import logged_in, staff
@@ -40,6 +41,22 @@ def test_suspended_on_the_page_and_told_on_the_customers(world: World, shop: Sho
     page = logged_in(alice.user, alice.account).get("/billing/overdue/").content.decode()
     assert "Your services are suspended" in page
     assert "SRV-6" in page
+
+
+def test_services_are_ended_on_the_page(world: World, shop: Shop, billing: Client) -> None:
+    owe_overage(world, shop, world.customer())
+    days(world, 16)
+    suspending.confirm(Suspension.objects.get().pk, reason="unpaid", actor=world.staff("billing"), now=world.now)
+    world.advance(days=31, sweeps=["invoicing.dun"])
+    row, service = Termination.objects.get(), Subscription.objects.get()
+    page = billing.get("/ops/dunning/suspensions/").content.decode()
+    assert f'value="{service.reference}" checked' in page
+    assert "Ends of unpaid services to decide" in billing.get("/ops/").content.decode()
+    path = f"/ops/dunning/endings/{row.pk}/decide/"
+    assert billing.post(path, {"word": "end", "reason": "No answer."}).status_code == 409
+    done = billing.post(path, {"word": "end", "reason": "No answer.", "services": service.reference})
+    service.refresh_from_db()
+    assert (done.status_code, service.state) == (302, "terminated")
 
 
 def test_spared_on_the_page(world: World, shop: Shop, billing: Client) -> None:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.chasing import dunning_rules as law
-from invoicing.chasing.dunning_rules import Stop, Unpaid
+from invoicing.chasing.dunning_rules import Patience, Stop, Unpaid
 
 DUE = date(2026, 4, 2)
+LAW = Patience(remind_after=(1, 7, 12), overage_days=15, unpaid_days=30)
 LATER = st.integers(0, 200)
 STOPS = st.lists(
     st.tuples(st.integers(-20, 150), st.integers(0, 40)).map(
@@ -47,7 +48,7 @@ def test_the_day_of_a_stage_is_the_first_on_which_it_is_reached(late: int, stops
 
 def test_while_the_clock_stands_no_day_is_known() -> None:
     assert law.day_when(DUE, 7, [Stop(DUE)]) is None
-    (step,) = law.steps(Unpaid(DUE, stops=(Stop(DUE),)), remind_after=(1, 7), overage_days=15, today=on(30))
+    (step,) = law.steps(Unpaid(DUE, stops=(Stop(DUE),)), LAW, today=on(30))
     assert (step.kind, step.on) == (law.WAITS, None)
 
 
@@ -70,7 +71,16 @@ def test_the_last_reminder_is_worded_as_such() -> None:
 
 def test_suspension_stands_in_its_place_among_what_comes() -> None:
     unpaid = Unpaid(DUE, sent=2, overage=True, told=on(10))
-    found = law.steps(unpaid, remind_after=(1, 7, 12), overage_days=15, today=on(8))
+    found = law.steps(unpaid, LAW, today=on(8))
     assert [(step.kind, step.rule, step.on) for step in found] == [
         ("suspension", "INV-7", on(10)), ("reminder", "INV-14", on(12)), ("suspension", "SRV-6", on(16)),
     ]  # fmt: skip
+
+
+def test_each_debt_leads_to_a_suspension_by_one_rule_and_no_fee_before_its_last_reminder() -> None:
+    special = [Unpaid(DUE, overage=True), Unpaid(DUE, told=on(10)), Unpaid(DUE, chased=False)]
+    assert [law.fee_on(unpaid, LAW) for unpaid in special] == [None, None, None]
+    assert law.fee_on(Unpaid(DUE), LAW) == on(31)
+    assert law.fee_on(Unpaid(DUE), Patience((1, 40), 15, 30)) == on(40)
+    found = law.steps(Unpaid(DUE, sent=3), LAW, today=on(13))
+    assert [(step.kind, step.rule, step.on) for step in found] == [("suspension", "SUB-8", on(31))]

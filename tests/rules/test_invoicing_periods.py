@@ -118,6 +118,13 @@ def test_an_invoice_is_open_exactly_while_something_is_due(total: int, paid: int
         assert (state == "overdue") == overdue
 
 
+@given(CENTS, CENTS, st.booleans())
+def test_what_was_given_up_is_not_paid(total: int, given_up: int, overdue: bool) -> None:
+    """INV-11: whatever else came, while a part of it never did."""
+    state = rules.invoice_state(total, total, 0, overdue=overdue, given_up=given_up)
+    assert state == ("written_off" if given_up else "paid")
+
+
 def test_an_invoice_is_late_only_after_its_day() -> None:
     """INV-14: an act on the due date is in time."""
     assert not rules.is_overdue(date(2026, 11, 22), date(2026, 11, 22))

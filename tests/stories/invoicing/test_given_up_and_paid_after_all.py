@@ -63,11 +63,12 @@ def test_what_comes_in_is_no_loss_and_only_the_rest_goes_to_the_funds(
     invoice = given_up(world, due(world, shop, alice), sam)
     total = invoice.total_cents
     came(world, alice, invoice, 300, sam)
-    assert (invoice.state, invoice.due_cents) == ("paid", 0)
+    assert (invoice.state, invoice.due_cents, invoice.paid_at) == ("written_off", 0, None)
     assert by_means(invoice) == {"write_off": total - 300, "transfer": 300}
     assert (ledger.balance(ledger.LOSSES), ledger.funds(alice.account)) == (total - 300, 0)
     came(world, alice, invoice, total - 300 + 50, sam, "VIR 2")
     assert by_means(invoice) == {"write_off": 0, "transfer": total}
+    assert (invoice.state, invoice.paid_at) == ("paid", world.now)
     assert (ledger.balance(ledger.LOSSES), ledger.funds(alice.account)) == (0, 50)
     assert ledger.balance(ledger.CUSTOMERS, alice.account) == 0
     assert receivables.of(alice.account.pk) == []
@@ -85,7 +86,8 @@ def test_a_credit_note_over_what_was_given_up_makes_nobody_richer(
     came(world, alice, invoice, 300, sam)
     given_up(world, invoice, sam)
     invoices.credit(invoice, None, reason="never delivered", now=world.now, actor=sam)
-    assert (ledger.balance(ledger.LOSSES), ledger.funds(alice.account)) == (0, 300)
+    invoice.refresh_from_db()
+    assert (invoice.state, ledger.balance(ledger.LOSSES), ledger.funds(alice.account)) == ("credited", 0, 300)
     assert receivables.of(alice.account.pk) == []
 
 
@@ -95,7 +97,7 @@ def test_who_was_given_up_is_claimed_nothing_for_being_late(
     invoice = due(world, shop, alice)
     days(world, 10)
     assert LateInvoice.objects.filter(invoice=invoice).exists()
-    given_up(world, invoice, sam)
+    assert given_up(world, invoice, sam).state == "written_off"
     world.advance(days=40, sweeps=["invoicing.dun"])
     assert not Invoice.objects.filter(kind="statement").exists()
     came(world, alice, invoice, 300, sam)

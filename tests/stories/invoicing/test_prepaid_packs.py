@@ -12,13 +12,15 @@ from invoicing.accounting import ledger
 from invoicing.consuming import usage
 from invoicing.consuming.usage import Told
 from invoicing.issuing import explaining
-from invoicing.models import Invoice, InvoiceLine, Order, Pack, PackMovement, Subscription
+from invoicing.models import Invoice, InvoiceLine, Order, Pack, PackMovement, Payment, Subscription
+from invoicing.paying import disputes
 from invoicing.selling_by_hand import repaying
 from invoicing.subscribing import ordering
 from panel.core import files
 from panel.core.errors import RuleViolation
 from panel.terms.versions import Terms
 from tests.support import einvoices, relay
+from tests.support.owing import transfer
 from tests.support.relay import lines, taken_back, used
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
@@ -320,6 +322,46 @@ def test_a_used_pack_is_not_credited_whole(world: World, shop: Shop, alice: Cust
     taken_back(world, sms, "a")
     credit(world, pack.invoice, 2000)
     assert (left(pack), pack.closing) == (0, "refunded")
+
+
+@pytest.mark.parametrize(
+    ("returned", "withdrawn", "left_over", "due"), [(2400, -480, 0, 96), (1200, -250, 230, 0)], ids=["all", "half"]
+)
+def test_a_lost_dispute_withdraws_what_is_unused_and_leaves_what_was_used_owed(
+    world: World, shop: Shop, alice: Customer, sms: Subscription, returned: int, withdrawn: int, left_over: int,
+    due: int,
+) -> None:  # fmt: skip
+    """500 messages for EUR 24.00 with VAT, 20 of them used: 96 cents. Half taken back are 250 messages."""
+    pack = shop.buy_pack(alice, "pack-500")
+    used(world, sms, "a", 20)
+    dispute(world, pack, "open", returned)
+    assert left(pack) == 480  # the banks have not decided
+    dispute(world, pack, "lost", returned)
+    dispute(world, pack, "lost", returned)
+    invoice = Invoice.objects.get(pk=pack.invoice_id)
+    assert (left(pack), moved(pack)[1:]) == (left_over, [("withdrawn", withdrawn)])
+    assert (pack.closing, invoice.due_cents) == ("" if left_over else "withdrawn", due)
+    assert ledger.balance(ledger.CUSTOMERS, alice.account) == due
+    used(world, sms, "b", 10)
+    assert left(pack) == max(0, left_over - 10)
+    taken_back(world, sms, "a")
+    assert left(pack) == (left_over + 10 if left_over else 0)  # what comes back to a withdrawn pack has gone with it
+
+
+def test_paid_otherwise_before_the_banks_decide_the_pack_stays(
+    world: World, shop: Shop, alice: Customer, sms: Subscription
+) -> None:
+    pack = shop.buy_pack(alice, "pack-500")
+    dispute(world, pack, "open", 2400)
+    transfer(world, Invoice.objects.get(pk=pack.invoice_id))
+    dispute(world, pack, "lost", 2400)
+    assert (left(pack), pack.closing) == (500, "")
+
+
+def dispute(world: World, pack: Pack, state: str, cents: int) -> None:
+    told = {"ref": "dp_1", "state": state, "amount_cents": cents, "reason": "fraudulent", "respond_by": "",
+            "at": world.now.isoformat()}  # fmt: skip
+    disputes.conclude(Payment.objects.get(order=pack.order).pk, [told], now=world.now)
 
 
 def test_terms_without_packs_sell_none(

@@ -1,5 +1,5 @@
-"""As a provider I may suspend who leaves overage unpaid for 15 days; a person decides, and paying ends it at once
-(SRV-6, SUB-8, ACC-13, ABU-12, invariant 24)."""
+"""As a provider I may suspend who leaves overage unpaid for 15 days, or any other fee for 30, and end what stays unpaid
+30 days more; a person decides, and paying ends it at once (SRV-6, SUB-8, ACC-13, ABU-12, invariant 24)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from invoicing.chasing import pausing, suspending
+from invoicing.chasing import pausing, suspending, terminating
 from invoicing.issuing import invoices
-from invoicing.models import Invoice, Payment, Suspension
+from invoicing.models import Invoice, Payment, Suspension, Termination
 from panel import terms
 from panel.accounts import approvals, restrictions
 from panel.accounts.models import Approval, Restriction
@@ -140,13 +140,6 @@ def test_spared_once_it_is_not_proposed_again(world: World, invoice: Invoice) ->
     assert state(invoice) == "refused"
 
 
-def test_a_renewal_without_overage_leads_to_no_proposal(world: World, shop: Shop, alice: Customer) -> None:
-    shop.buy(alice)
-    world.advance(days=31, sweeps=["invoicing.renew"])
-    days(world, 20)
-    assert not Suspension.objects.exists()
-
-
 def test_taken_back_by_the_bank_after_weeks_it_has_its_fifteen_days(world: World, invoice: Invoice) -> None:
     payment = collect(world, invoice)
     days(world, 42)
@@ -176,6 +169,67 @@ def test_overage_that_was_credited_is_no_ground(world: World, invoice: Invoice, 
     invoices.credit(invoice, nets, reason="our mistake", now=world.now, actor=world.staff("billing"))
     days(world, 17)
     assert Suspension.objects.count() == grounds
+
+
+class TestAnyOtherFee:
+    """A renewal without overage, whose owner never gave a means of payment: due on 2 April."""
+
+    @pytest.fixture
+    def renewal(self, world: World, shop: Shop, alice: Customer) -> Invoice:
+        shop.buy(alice)
+        shop.buy(alice)
+        world.advance(days=31, sweeps=SWEEPS)
+        return Invoice.objects.filter(account=alice.account, state="open").earliest("pk")
+
+    def test_proposed_on_the_thirty_first_day_after_the_last_reminder(self, world: World, renewal: Invoice) -> None:
+        world.until(paris("2026-05-02 23:59"), sweeps=SWEEPS)
+        assert not Suspension.objects.exists()
+        assert "03/05/2026" in world.mails("reminder_last")[0].content.body.replace("3 May 2026", "03/05/2026")
+        world.until(paris("2026-05-03 00:05"), sweeps=SWEEPS)
+        row = Suspension.objects.get(invoice=renewal)
+        assert (row.rule, row.state, str(row.due_on)) == ("SUB-8", "proposed", "2026-05-03")
+
+    def test_without_the_last_reminder_there_is_no_ground(self, world: World, renewal: Invoice) -> None:
+        world.advance(days=40, sweeps=["invoicing.renew"])
+        assert not suspending.decide(world.now, dry_run=True).would
+
+    def suspended(self, world: World, renewal: Invoice) -> None:
+        world.until(paris("2026-04-15 09:00"), sweeps=SWEEPS)
+        world.until(paris("2026-05-03 09:00"), sweeps=SWEEPS)
+        for row in Suspension.objects.all():
+            word = suspending.confirm if row.invoice == renewal else suspending.refuse
+            word(row.pk, reason="No answer.", actor=world.staff("billing"), now=world.now)
+
+    def test_still_unpaid_thirty_days_later_a_person_ends_the_services_of_their_choice(
+        self, world: World, renewal: Invoice, alice: Customer
+    ) -> None:
+        self.suspended(world, renewal)
+        world.until(paris("2026-06-02 23:59"), sweeps=SWEEPS)
+        assert not Termination.objects.exists()
+        world.until(paris("2026-06-03 00:05"), sweeps=SWEEPS)
+        row, staff = Termination.objects.get(), world.staff("billing")
+        unpaid, other = terminating.running(alice.account.pk)
+        for services, reason in (([], "unpaid"), ([unpaid.reference], " ")):
+            with pytest.raises(RuleViolation):
+                terminating.end(row.pk, services, reason=reason, actor=staff, now=world.now)
+        terminating.end(row.pk, [unpaid.reference], reason="No answer at all.", actor=staff, now=world.now)
+        unpaid.refresh_from_db()
+        assert (unpaid.state, unpaid.end_rule) == ("terminated", "SUB-8")
+        assert renewal.number in unpaid.end_reason
+        assert list(terminating.running(alice.account.pk)) == [other]
+        world.advance(days=40, sweeps=SWEEPS)
+        assert [one.state for one in Termination.objects.all()] == ["ended"]  # once for each suspension
+
+    def test_paid_before_the_decision_nothing_is_ended(self, world: World, renewal: Invoice, alice: Customer) -> None:
+        self.suspended(world, renewal)
+        world.until(paris("2026-06-03 00:05"), sweeps=SWEEPS)
+        row = Termination.objects.get()
+        transfer(world, renewal)
+        services = [one.reference for one in terminating.running(alice.account.pk)]
+        with pytest.raises(RuleViolation):
+            terminating.end(row.pk, services, reason="unpaid", actor=world.staff("billing"), now=world.now)
+        row.refresh_from_db()
+        assert (row.state, len(terminating.running(alice.account.pk))) == ("withdrawn", 2)
 
 
 class TestByTheClock:
