@@ -87,7 +87,15 @@ from invoicing.reviewing.review_models import (
     ReviewState,
     WhyRefused,
 )
-from invoicing.selling_by_hand.sales_models import DraftInvoice, DraftLine, ManualPayment, PaidBack, WriteOff
+from invoicing.selling_by_hand.sales_models import (
+    DraftInvoice,
+    DraftLine,
+    ManualPayment,
+    PaidBack,
+    Returning,
+    Unmet,
+    WriteOff,
+)
 from invoicing.subscribing.change_models import ChangeState, SubscriptionChange
 from invoicing.subscribing.order_models import (
     Consumption,
@@ -192,6 +200,7 @@ __all__ = [
     "Reminder",
     "RenewalRefusal",
     "ReportKind",
+    "Returning",
     "ReviewState",
     "RunState",
     "ServiceCredit",
@@ -215,6 +224,7 @@ __all__ = [
     "Transmission",
     "TransmissionState",
     "TransmissionStatus",
+    "Unmet",
     "UsageEvent",
     "UsageSource",
     "VatAnswer",

@@ -27,6 +27,7 @@ STAFF = [
     path("customers/<slug:account>/payment/", sales_views.payment_new, name="payment_new"),
     path("customers/<slug:account>/paid-back/", sales_views.paid_back, name="paid_back"),
     path("received/<int:pk>/", sales_views.manual_payment, name="manual_payment"),
+    path("received/unmet/<int:pk>/close/", sales_views.unmet_close, name="unmet_close"),
     path("drafts/<int:pk>/", sales_views.draft_detail, name="draft_detail"),
     path("drafts/<int:pk>.pdf", sales_views.draft_pdf, name="draft_pdf"),
     path("drafts/<int:pk>/lines/", sales_views.draft_line_add, name="draft_line_add"),

@@ -77,11 +77,11 @@ def _is_due(row: Suspension, *, now: datetime) -> bool:
 @transaction.atomic
 def _propose(pk: int, *, now: datetime) -> None:
     settlement.lock_account(Suspension.objects.values_list("account_id", flat=True).get(pk=pk))
-    row = _in_force().filter(pk=pk).select_related("invoice").first()
-    if row is None or row.decided_at is None or not _is_due(row, now=now):
+    row = _in_force().filter(pk=pk).select_related("invoice", "restriction").first()
+    if row is None or row.decided_at is None or row.restriction is None or not _is_due(row, now=now):
         return
     made = Termination.objects.create(
-        suspension=row, restriction_id=row.restriction_id, account_id=row.account_id, proposed_at=now,
+        suspension=row, restriction=row.restriction, account_id=row.account_id, proposed_at=now,
         due_on=paris_date(allowed_from(row.terms_version, row.decided_at)),
     )  # fmt: skip
     tell("termination.proposed", made, now=now, actor=CLOCK, rule=RULE, data=relieving.named(row))

@@ -143,6 +143,11 @@ class Ground:
     due_on: date
 
 
+def _warned(known: Unpaid, waits: Patience) -> bool:
+    """Whether the last reminder was sent."""
+    return known.sent >= len(waits.remind_after)
+
+
 def grounds(account_id: int, *, now: datetime) -> list[Ground]:
     """Every ground there is at `now`, one a debt. None for what is paid, contested, with the bank or was never reminded
     of."""
@@ -159,9 +164,8 @@ def grounds(account_id: int, *, now: datetime) -> list[Ground]:
         if law.debit.suspends and row.came_back:
             on_day = paris_date(row.came_back)
             found[f"{REJECTED}:{invoice.number}"] = Ground(f"{REJECTED}:{invoice.number}", REJECTED, invoice, on_day)
-        elif known.sent >= len(waits.remind_after) and (on := dunning_rules.fee_on(known, waits)) is not None:
-            if paris_date(now) >= on:
-                found[f"{FEES}:{invoice.number}"] = Ground(f"{FEES}:{invoice.number}", FEES, invoice, on)
+        elif (on := dunning_rules.fee_on(known, waits)) is not None and _warned(known, waits) and paris_date(now) >= on:
+            found[f"{FEES}:{invoice.number}"] = Ground(f"{FEES}:{invoice.number}", FEES, invoice, on)
         if notice and row.rejected and row.state == InvoiceState.OVERDUE and is_missed(now, notice.replace_by):
             found.setdefault(
                 f"INV-7:{notice.pk}", Ground(f"INV-7:{notice.pk}", "INV-7", invoice, paris_date(notice.replace_by))

@@ -1,5 +1,5 @@
 """Adding to the funds and spending them by hand (INV-6): a top-up is no sale; an order or an open invoice can be paid
-from the funds; what was added comes back only when staff says why."""
+from the funds; what was added comes back only when staff says why (`selling_by_hand/sending_back.py`)."""
 
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from invoicing.funding import funds, funds_rules
 from invoicing.journal import tell
-from invoicing.models import Invoice, Order, OrderState, Payment, PaymentMethod, PaymentState, Refund, TopUp
-from invoicing.paying import payments, refunds, settlement
+from invoicing.models import Invoice, Order, OrderState, Payment, PaymentMethod, TopUp
+from invoicing.paying import payments, settlement
 from invoicing.subscribing import ordering, retaxing
 from panel.accounts import terms_in_force
 from panel.accounts.models import Account
@@ -99,16 +99,3 @@ def _pay_order(order: Order, *, actor: Actor, now: datetime) -> Order:
         raise RuleViolation(_("The funds do not hold that much."), rule="INV-6")
     ordering.paid_from_funds(held, actor=actor, now=now)
     return held
-
-
-@transaction.atomic
-def give_back(payment: Payment, cents: Cents, *, reason: str, key: str, actor: Actor, now: datetime) -> Refund:
-    """Deposits are non-refundable (INV-6); staff may give one back all the same, with a reason, as far as the funds
-    still hold it."""
-    if payment.top_up_id is None or payment.state != PaymentState.SUCCEEDED:
-        raise RuleViolation(_("Only a top-up that arrived can be given back here."), rule="INV-6")
-    if not reason.strip():
-        raise RuleViolation(_("Please give the reason."), rule="INV-6", field="reason")
-    if Refund.objects.filter(key=key).first() is None and cents > funds.balance(payment.account):
-        raise RuleViolation(_("The funds do not hold that much."), rule="INV-6", field="amount")
-    return refunds.give_back(payment, cents, reason=reason, key=key, actor=actor, now=now)

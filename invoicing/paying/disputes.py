@@ -1,7 +1,8 @@
 """Money the payer's bank takes back: a disputed card, a direct debit that returns after weeks (INV-11).
 
-What had been collected is owed again and its invoice is open again, and a prepaid pack it paid for goes; what had been refunded already is a loss, never a
-second refund. A dispute that is won puts the money back. The provider is asked; told twice, it happens once.
+What had been collected is owed again and its invoice is open again, and a prepaid pack it paid for goes; what had been
+refunded already is a loss, never a second refund. A dispute that is won puts the money back. The provider is asked;
+told twice, it happens once.
 """
 
 from collections.abc import Mapping

@@ -8,10 +8,10 @@ from django.views.decorators.http import require_safe
 
 from invoicing import actions, selectors
 from invoicing.forms import GiveBackForm
-from invoicing.funding import funds, taken_back, topping_up
+from invoicing.funding import funds, taken_back
 from invoicing.models import Entry, Payment
 from invoicing.paying import disputes
-from invoicing.selling_by_hand import giving_up
+from invoicing.selling_by_hand import giving_up, sending_back, unmet
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
 
@@ -55,6 +55,7 @@ def payment_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "entries": entries.prefetch_related("postings__ledger_account").order_by("pk"),
         "may_write_off": actions.STAFF_SELL.permits(actor) and giving_up.owed_of(payment) is not None,
         "may_ledger": actions.STAFF_LEDGER.permits(actor),
+        "unmet": unmet.of(payment), "may_settle": actions.STAFF_SELL.permits(actor),
         "may_give_back": actions.STAFF_GIVE_BACK.permits(actor) and not actions.STAFF_GIVE_BACK.refusal(actor, payment),
     }  # fmt: skip
     return render(request, "invoicing/staff_payment_detail.html", context)
@@ -70,14 +71,16 @@ def payment_give_back(request: HttpRequest, reference: str) -> HttpResponse:
     form = GiveBackForm(request.POST or None, payment=payment, most=most)
     if request.method == "POST" and form.is_valid():
         try:
-            topping_up.give_back(
+            asked = sending_back.give_top_up_back(
                 payment, form.cents(), reason=form.cleaned_data["reason"], key=form.cleaned_data["key"], actor=actor,
                 now=clock.now(),
             )  # fmt: skip
         except RuleViolation as refusal:
             form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
         else:
-            web.say(request, _("The refund is on its way."))
+            waits = asked is not None and asked.state == asked.State.OPEN
+            web.say(request, _("Another person must agree before it is given back.") if waits
+                    else _("The refund is on its way."))  # fmt: skip
             return redirect("invoicing_staff:payment_detail", payment.reference)
     context = {"payment": payment, "form": form, "most": most}
     return render(request, "invoicing/staff_payment_give_back.html", context, status=422 if form.errors else 200)

@@ -8,8 +8,8 @@ from invoicing import rules
 from invoicing.accounting import ledger
 from invoicing.chasing import pausing, relieving
 from invoicing.funding import funds, taken_back
-from invoicing.journal import tell
 from invoicing.issuing.document_models import GIVEN_UP
+from invoicing.journal import tell
 from invoicing.models import Entry, FundsCredit, Invoice, InvoiceKind, InvoiceState, Payment, Settlement
 from invoicing.paying import payment_rules
 from panel.accounts.models import Account

@@ -10,8 +10,9 @@ from invoicing.accounting import ledger
 from invoicing.consuming import packs
 from invoicing.issuing import invoices
 from invoicing.models import Invoice, Payment, PaymentState
-from invoicing.paying import refunds, settlement
+from invoicing.paying import settlement
 from invoicing.paying.payment_rules import OWN
+from invoicing.selling_by_hand import sending_back
 from panel.core.actors import Actor
 from panel.core.money import Cents
 
@@ -21,7 +22,8 @@ def credit(
     invoice: Invoice, amounts: Sequence[Cents], *, reason: str, refund: bool, key: str, actor: Actor, now: datetime
 ) -> Invoice:
     """Credit an invoice, once per `key`; with `refund`, what that freed goes back to the payments it came from, as far
-    as they reach. The rest stays in the customer's funds. Where all of a prepaid pack's price goes back, the pack goes:
+    as they reach; beyond the terms' amount when another person agrees (INV-11). The rest stays in the customer's funds.
+    Where all of a prepaid pack's price goes back, the pack goes:
     RuleViolation when it was used (OPR-9)."""
     payments = _payments(invoice)  # locked before the account, as everywhere
     bought = packs.of_invoice(invoice)
@@ -34,14 +36,12 @@ def credit(
     packs.credited(bought, actor=actor, now=now)
     freed = ledger.funds(invoice.account) - before
     if refund and freed > 0:
+        parts = []
         for payment in payments:
-            part = min(freed, payment.refundable_cents)
-            if part <= 0:
-                continue
-            refunds.give_back(
-                payment, part, reason=reason, key=f"{once}:{payment.pk}", credit_note=note, actor=actor, now=now
-            )
-            freed -= part
+            if (part := min(freed, payment.refundable_cents)) > 0:
+                parts.append((payment, part))
+                freed -= part
+        sending_back.send(parts, note.account, reason=reason, key=once, credit_note=note, actor=actor, now=now)
     return note
 
 

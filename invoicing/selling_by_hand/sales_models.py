@@ -136,7 +136,59 @@ class WriteOff(models.Model):
         return f"{self.invoice_id} -{self.cents}"
 
 
+class Returning(models.Model):
+    """A part of a payment that goes back to its payer when another person agrees (INV-11); `key` is that of its
+    refund, `credit_note` what freed it."""
+
+    approval = models.ForeignKey("accounts.Approval", models.PROTECT, related_name="+")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    payment = models.ForeignKey("invoicing.Payment", models.PROTECT, related_name="returnings")
+    credit_note = models.ForeignKey("invoicing.Invoice", models.PROTECT, null=True, related_name="+")
+    cents = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    key = models.CharField(max_length=120, unique=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.CheckConstraint(condition=Q(cents__gt=0), name="returning_positive"),)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Unmet(models.Model):
+    """What all that were needed agreed upon, and what could not be carried out: its money was spent by then (INV-11).
+    It waits for a person until it is carried out after all, or somebody says that it is settled."""
+
+    approval = models.OneToOneField("accounts.Approval", models.PROTECT, related_name="+")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    received = models.ForeignKey(ManualPayment, models.PROTECT, null=True, related_name="unmet")
+    payment = models.ForeignKey("invoicing.Payment", models.PROTECT, null=True, related_name="unmet")
+    cents = models.BigIntegerField()
+    at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.ForeignKey("accounts.User", models.SET_NULL, null=True, related_name="+")
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("at", "id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(received=None, payment__isnull=False) | Q(received__isnull=False, payment=None),
+                name="unmet_is_of_one_payment",
+            ),
+        )
+        indexes = (models.Index(fields=("at",), condition=Q(closed_at=None), name="unmet_waits"),)
+
+    def __str__(self) -> str:
+        return f"{self.approval_id} -{self.cents}"
+
+
 triggers.append_only("invoicing_manualpayment")
+triggers.append_only("invoicing_returning")
 triggers.append_only(
     "invoicing_paidback",
     columns=("id", "account_id", "cents", "paid_on", "reference", "iban_last4", "reason", "recorded_at",

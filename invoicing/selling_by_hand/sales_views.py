@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing import actions, rules, selectors
 from invoicing.funding import funds
 from invoicing.issuing import downloads, printing
-from invoicing.models import BankReceipt, DraftInvoice, Invoice, ManualPayment, PaidBack, Payment, WriteOff
+from invoicing.models import BankReceipt, DraftInvoice, Invoice, ManualPayment, PaidBack, Payment, Unmet, WriteOff
 from invoicing.quoting.quote_forms import refuse
-from invoicing.selling_by_hand import giving_up, manual_sales, paying_back, taking_back, writing_off
+from invoicing.selling_by_hand import giving_up, manual_sales, paying_back, taking_back, unmet, writing_off
 from invoicing.selling_by_hand.sales_forms import (
     DraftLineForm,
     ManualPaymentForm,
@@ -170,10 +170,24 @@ def manual_payment(request: HttpRequest, pk: int) -> HttpResponse:
         "payment": payment, "form": form, "taken_back": manual_sales.is_taken_back(payment),
         "asked": taking_back.asked(payment), "large": taking_back.needed(payment, now) > 1,
         "threshold": giving_up.threshold(payment.account, now), "entries": taking_back.entries(payment),
+        "unmet": unmet.of(payment), "may_settle": actions.STAFF_SELL.permits(actor),
         "receipt": BankReceipt.objects.filter(payment=payment).first(),
         "may_ledger": actions.STAFF_LEDGER.permits(actor),
     }  # fmt: skip
     return render(request, "invoicing/staff_manual_payment.html", context, status=422 if form.errors else 200)
+
+
+@web.page(actions.STAFF_SELL)
+@require_POST
+def unmet_close(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was agreed upon and could not be carried out is settled otherwise."""
+    actor = web.actor(request)
+    row = get_object_or_404(Unmet.objects.visible_to(actor).select_related("payment"), pk=pk)
+    unmet.close(row, actor=actor, now=clock.now())
+    web.say(request, _("It waits for nobody any more."))
+    if row.payment is not None:
+        return redirect("invoicing_staff:payment_detail", row.payment.reference)
+    return redirect("invoicing_staff:manual_payment", row.received_id)
 
 
 @web.page(actions.STAFF_GIVE_BACK)

@@ -27,6 +27,13 @@ WORDINGS.update(
         "invoicing.manual_payment.not_taken_back": Wording(
             _("Payment of %(amount)s not taken back: its money was spent meanwhile"), "alarm", "warn"
         ),
+        "invoicing.refund.asked": Wording(
+            _("Giving back %(amount)s of payment %(payment)s asked for"), "approvals", "warn"
+        ),
+        "invoicing.unmet.arose": Wording(
+            _("%(amount)s of payment %(payment)s: agreed upon, but the money was spent meanwhile"), "alarm", "bad"
+        ),
+        "invoicing.unmet.closed": Wording(_("%(amount)s of payment %(payment)s: settled by a person"), "check", "good"),
         "invoicing.funds.paid_back": Wording(_("%(amount)s paid back by transfer, %(reference)s"), "undo"),
         "invoicing.funds.paid_back_seen": Wording(
             _("%(amount)s paid back: the bank's statement shows %(reference)s"), "check", "good"

@@ -17,7 +17,7 @@ from invoicing.funding import funds
 from invoicing.journal import tell
 from invoicing.models import BankReceipt, Entry, Invoice, ManualPayment, Settlement
 from invoicing.paying import settlement
-from invoicing.selling_by_hand import giving_up, manual_sales
+from invoicing.selling_by_hand import giving_up, manual_sales, unmet
 from panel.accounts import approvals
 from panel.accounts.models import Account, Approval
 from panel.core import events
@@ -107,6 +107,7 @@ def _carry_out(payment: ManualPayment, *, actor: Actor, now: datetime) -> None:
         return
     if _missing(payment):
         tell("manual_payment.not_taken_back", payment, now=now, actor=actor, rule="INV-6", data=_named(payment))
+        unmet.arose(unmet.asked_about(payment, APPROVAL), payment, payment.cents, now=now)
         return
     account, (invoice, owed) = payment.account, _settled(payment)
     legs = [ledger.debit(ledger.CUSTOMERS, payment.cents), ledger.credit(ledger.BANK, payment.cents)]
@@ -120,6 +121,7 @@ def _carry_out(payment: ManualPayment, *, actor: Actor, now: datetime) -> None:
         receipt.payment = receipt.account = receipt.ended_at = None
         receipt.why = bank_models.TAKEN_BACK
         receipt.save(update_fields=["payment", "account", "ended_at", "why"])
+    unmet.carried_out(payment, now=now)
     tell("manual_payment.taken_back", payment, now=now, actor=actor, rule="INV-11", data=_named(payment))
 
 

@@ -30,6 +30,7 @@ from invoicing.models import (
     Termination,
     TerminationState,
 )
+from invoicing.selling_by_hand import unmet
 from panel.accounts import actions as account_actions
 from panel.accounts.models import Approval
 from panel.console import actions
@@ -96,6 +97,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (invoicing_actions.STAFF_LEDGER.permits(actor), _differences),
         (actions.MAIL.permits(actor), _lost_mail),
         (actor.has_role("billing"), _taken_back),
+        (invoicing_actions.STAFF_SELL.permits(actor), _unmet),
         (actor.has_role("billing"), _short_runs),
         (actor.has_role("support"), _unconfirmed),
     ]
@@ -383,6 +385,21 @@ def _taken_back(now: datetime) -> Queue:
         ),
         title=_("Spent funds that a bank took back"), icon="wallet",
         url=reverse("invoicing_staff:payment_list") + "?state=disputed", tone="bad",
+    )  # fmt: skip
+
+
+def _unmet(now: datetime) -> Queue:
+    """INV-11: what was agreed upon about a payment, when its money had been spent meanwhile."""
+    return _queue(
+        unmet.waiting(),
+        lambda row: Row(
+            str(row.account),
+            reverse("invoicing_staff:payment_detail", args=[row.payment.reference]) if row.payment
+            else reverse("invoicing_staff:manual_payment", args=[row.received_id]),
+            f"{_money(row.cents)} · {row.payment or row.received}", since=row.at,
+        ),
+        title=_("Agreed upon, but the money was spent"), icon="alarm",
+        url=reverse("invoicing_staff:payment_list"), tone="bad",
     )  # fmt: skip
 
 

@@ -174,8 +174,9 @@ class LimitTerms:
 @dataclass(frozen=True)
 class TerminationTerms:
     """SUB-6: days of notice for an end at the term (OPR-8). SUB-7: percent of one period's price, and the migration
-    service; whether consumers owe them. SUB-8: whether they owe the balance when the provider terminates; days after its due date on which an
-    unpaid invoice may lead to suspension, and days after that on which it may lead to the end."""
+    service; whether consumers owe them. SUB-8: whether they owe the balance when the provider terminates; days after
+    its due date on which an unpaid invoice may lead to suspension, and days after that on which it may lead to the
+    end."""
 
     notice_days: int
     keep_code_percent: Decimal

@@ -53,7 +53,8 @@ def numbered(made: Scene) -> dict[str, Any]:
     """The row that stands in the address of each of these pages."""
     return {
         "servers:key_delete": made.key.pk, "invoicing:means_default": made.means.pk,
-        "invoicing:means_remove": made.means.pk, "invoicing_staff:suspension_decide": 1, "invoicing_staff:termination_decide": 1,
+        "invoicing:means_remove": made.means.pk, "invoicing_staff:suspension_decide": 1,
+        "invoicing_staff:termination_decide": 1, "invoicing_staff:unmet_close": 1,
         "invoicing_staff:review_detail": made.review.pk, "invoicing_staff:review_decide": made.review.pk,
         "invoicing_staff:bank_receipt": made.bank_receipt.pk, "invoicing_staff:manual_payment": made.by_hand.pk,
         "tickets:attachment": made.attachment.pk, "accounts:session_end": 1, "accounts:token_revoke": made.token.pk,

@@ -11,10 +11,10 @@ from django.test import Client
 from invoicing.accounting import ledger, receivables
 from invoicing.funding import funds, taken_back, topping_up
 from invoicing.issuing import invoices
-from invoicing.models import FundsCredit, FundsDebit, Invoice, Payment, PaymentMethod, Settlement, TopUp
+from invoicing.models import FundsCredit, FundsDebit, Invoice, Payment, PaymentMethod, Refund, Settlement, TopUp
 from invoicing.paying import payments, reconcile_payments, refunds, settlement, webhooks
-from invoicing.selling_by_hand import manual_sales
-from panel.accounts import tokens
+from invoicing.selling_by_hand import manual_sales, sending_back, unmet
+from panel.accounts import approvals, tokens
 from panel.accounts.models import Membership
 from panel.console import work
 from panel.core import operations
@@ -263,7 +263,8 @@ class TestSpending:
 
 class TestGivenBack:
     def give(self, payment: Payment, cents: int, world: World, reason: str = "Closed account", key: str = "k") -> Any:
-        return topping_up.give_back(payment, cents, reason=reason, key=key, actor=world.staff("billing"), now=world.now)
+        staff = world.staff("billing")
+        return sending_back.give_top_up_back(payment, cents, reason=reason, key=key, actor=staff, now=world.now)
 
     def test_only_with_a_reason_and_what_is_left(self, till: Till, world: World) -> None:
         payment = add(till, world, world.customer(), 5_000)
@@ -271,12 +272,38 @@ class TestGivenBack:
             self.give(payment, 5_000, world, reason=" ")
         with pytest.raises(RuleViolation):
             self.give(payment, 5_001, world)
-        assert self.give(payment, 4_000, world) == self.give(payment, 4_000, world)
+        assert [self.give(payment, 4_000, world) for _twice in "12"] == [None, None]
         with pytest.raises(RuleViolation):
             self.give(payment, 1_001, world, key="again")
         world.work()
         assert funds.balance(payment.account) == 1_000
         assert till.booked() == 1_000
+
+    def test_beyond_the_terms_amount_another_person_must_agree(self, till: Till, world: World) -> None:
+        payment = add(till, world, world.customer(), 50_001)
+        asked = self.give(payment, 50_001, world)
+        assert asked == self.give(payment, 50_001, world)
+        with pytest.raises(RuleViolation, match="another person"):
+            self.give(payment, 50_001, world, key="again")
+        world.work()
+        assert (funds.balance(payment.account), Refund.objects.count()) == (50_001, 0)
+        approvals.vote(asked.pk, agrees=True, actor=world.staff("billing", name="Ann"), now=world.now)
+        world.work()
+        assert (funds.balance(payment.account), Refund.objects.get().amount_cents) == (0, 50_001)
+        assert till.booked() == 0
+
+    def test_spent_before_the_other_agreed_it_waits_in_my_work(self, till: Till, world: World, shop: Shop) -> None:
+        alice = world.customer()
+        payment = add(till, world, alice, 50_001)
+        asked, staff = self.give(payment, 50_001, world), world.staff("billing", name="Ann")
+        topping_up.pay_order(shop.order(alice, "vps-s"), actor=alice.actor, now=world.now)
+        approvals.vote(asked.pk, agrees=True, actor=staff, now=world.now)
+        world.work()
+        assert not Refund.objects.exists()
+        (queue,) = (one for one in work.queues(staff, now=world.now) if "money was spent" in one.title)
+        assert [row.url for row in queue.rows] == [f"/ops/payments/{payment.reference}/"]
+        unmet.close(unmet.of(payment).get(), actor=staff, now=world.now)
+        assert not unmet.waiting().exists()
 
     def test_what_comes_back_can_be_spent_again(self, till: Till, world: World) -> None:
         alice = world.customer()

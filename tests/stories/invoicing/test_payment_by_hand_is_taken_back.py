@@ -11,7 +11,7 @@ from invoicing.banking import bank_files
 from invoicing.funding import funds
 from invoicing.issuing import invoices
 from invoicing.models import BankReceipt, ClockStop, Entry, Invoice, ManualPayment
-from invoicing.selling_by_hand import giving_up, manual_sales, taking_back
+from invoicing.selling_by_hand import giving_up, manual_sales, taking_back, unmet
 from panel.accounts import approvals
 from panel.accounts.models import User
 from panel.core.actors import Actor
@@ -182,6 +182,7 @@ def test_it_is_not_taken_back_when_it_was_spent_before_the_second_person_agreed(
     world.work()
     assert not manual_sales.is_taken_back(payment)
     assert Event.objects.filter(kind="invoicing.manual_payment.not_taken_back").count() == 1
+    assert [(row.received, row.cents) for row in unmet.waiting()] == [(payment, 50_001)]
     assert receivables.of(alice.account.pk) == []
 
 

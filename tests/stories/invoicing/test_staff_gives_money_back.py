@@ -7,7 +7,9 @@ import pytest
 
 from invoicing.accounting import ledger
 from invoicing.models import Invoice, Payment, Refund
-from invoicing.selling_by_hand import repaying
+from invoicing.selling_by_hand import giving_up, repaying
+from panel.accounts import approvals
+from panel.accounts.models import Approval
 from panel.core.models import Event
 from tests.support.shop import Shop
 from tests.support.till import Till, open_till
@@ -42,6 +44,22 @@ def test_credited_and_refunded_once(till: Till, world: World, net: int, gross: i
     assert ledger.funds(alice.account) == 0
     assert ledger.balance(ledger.CUSTOMERS, alice.account) == 0
     assert till.booked() == 708 - gross
+
+
+def test_beyond_the_terms_amount_the_credit_note_is_issued_and_the_money_waits(
+    till: Till, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving_up, "threshold", lambda *_asked: 707)
+    alice, staff = world.customer(), world.staff("billing")
+    invoice = paid_invoice(till, alice)
+    repaying.credit(invoice, [590], reason="not as promised", refund=True, key="k", actor=staff, now=world.now)
+    assert (ledger.funds(alice.account), Refund.objects.count()) == (708, 0)
+    asked = Approval.objects.get(kind="invoicing.send_back")
+    approvals.vote(asked.pk, agrees=True, actor=world.staff("billing", name="Ann"), now=world.now)
+    world.work()
+    refund = Refund.objects.get()
+    assert (refund.amount_cents, refund.credit_note) == (708, Invoice.objects.get(kind="credit_note"))
+    assert ledger.funds(alice.account) == 0
 
 
 def test_without_refund_it_stays_in_the_funds(till: Till, world: World) -> None:
