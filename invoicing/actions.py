@@ -112,6 +112,7 @@ SUBSCRIPTIONS = Action("invoicing.subscriptions", _("Subscriptions"), permission
 END_SUBSCRIPTION = Action(
     "invoicing.subscription_end", _("End the subscription"), permission="order", danger=Danger.DESTROYS, why_not=_ended
 )
+ORDER_NUMBER = Action("invoicing.order_number", _("Change the order number of a service"), permission="order")
 CHANGE_SUBSCRIPTION = Action(
     "invoicing.subscription_change", _("Change the subscription"), permission="order", danger=Danger.COSTS,
     why_not=_unchangeable,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing.models import Interval, Invoice, Package, Payment, PaymentMethod, Payout
 from invoicing.offering import catalogue
+from invoicing.offering.pack_forms import OrderNumber
 from invoicing.paying_out import arriving
 from invoicing.subscribing import kinds, trials
 from invoicing.subscribing.kinds import Question
@@ -38,6 +39,7 @@ class OrderForm(forms.Form):
         label=_("Promotional code"), max_length=60, required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
     )  # fmt: skip
+    order_number = OrderNumber()
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
     accept = forms.BooleanField(label=_("I have read and accept the conditions of this order."))
 

@@ -234,6 +234,11 @@ def document_hash(previous: str, content: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{previous}\n{canonical.text_of(content)}".encode()).hexdigest()
 
 
+def order_number(given: str) -> str:
+    """A buyer's own order number (BT-13) as it is kept."""
+    return " ".join(given.split())[:60]
+
+
 # --- what settles an invoice -----------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,9 @@ urlpatterns = [
         "services/subscriptions/<slug:reference>/end/price/", change_views.subscription_end_price,
         name="subscription_end_price",
     ),
+    path(
+        "services/subscriptions/<slug:reference>/order-number/", change_views.order_number, name="order_number"
+    ),
     path("services/subscriptions/<slug:reference>/keep/", change_views.subscription_keep, name="subscription_keep"),
     path("services/subscriptions/<slug:reference>/pause/", pause_views.subscription_pause, name="subscription_pause"),
     path(

@@ -65,7 +65,7 @@ def order_new(request: HttpRequest, package: str) -> HttpResponse:
                 account, wanted.code, form.cleaned_data["interval"], form.wishes(),
                 accepted=terms_in_force.at(account, now).order_documents, ip=actor.ip, actor=actor,
                 key=form.cleaned_data["key"], now=now, promotion=form.cleaned_data["promotion"],
-                trial=form.cleaned_data.get("trial", False),
+                trial=form.cleaned_data.get("trial", False), order_number=form.cleaned_data["order_number"],
             )  # fmt: skip
             return redirect("invoicing:order_detail", order.reference)
         except RuleViolation as refusal:
@@ -229,6 +229,7 @@ def subscription_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "changes": [(one, may_change and not changes.why_not_undo(one, row, now=now)) for one in made],
         "may_see_invoice": actions.INVOICES.permits(actor),
         "new_prices": [] if row.state == SubscriptionState.TERMINATED else price_notices.announced(row),
+        "may_number": actions.ORDER_NUMBER.permits(actor),
         "may_change": may_change and not actions.CHANGE_SUBSCRIPTION.refusal(actor, row),
         "refusal": renewals.open_refusal(row), "may_pause": actions.PAUSE_SUBSCRIPTION.permits(actor),
         "can_rest": not pauses.why_not(row),

@@ -134,6 +134,9 @@ WORDINGS.update(
         "invoicing.usage_source.added": Wording(_("Source of usage %(source)s added"), "token"),
         "invoicing.usage_source.revoked": Wording(_("Key of the source of usage %(source)s revoked"), "ban", "warn"),
         "invoicing.meter.set": Wording(_("Meter %(meter)s of %(package)s priced"), "traffic"),
+        "invoicing.subscription.order_number": Wording(
+            _("Order number of subscription %(subscription)s changed"), "edit"
+        ),
         "invoicing.pack.bought": Wording(_("Prepaid pack %(pack)s bought"), "services", "good"),
         "invoicing.pack.expired": Wording(_("Prepaid pack %(pack)s expired with %(units)s"), "hourglass", "warn"),
         "invoicing.pack.withdrawn": Wording(

@@ -42,7 +42,7 @@ def pack_order(request: HttpRequest, package: str) -> HttpResponse:
         try:
             order = ordering.place(
                 account, wanted.code, ONCE, {}, accepted=terms.order_documents, ip=actor.ip, actor=actor,
-                key=form.cleaned_data["key"], now=now,
+                key=form.cleaned_data["key"], now=now, order_number=form.cleaned_data["order_number"],
             )  # fmt: skip
             return redirect("invoicing:order_detail", order.reference)
         except RuleViolation as refusal:

@@ -62,6 +62,7 @@ class Content:
     preceding: tuple[Preceding, ...] = ()
     channel: str = ""  # "": as the customer is today
     buyer: Party | None = None  # None: the same
+    order_number: str | None = None  # None: the account's
 
     @property
     def business(self) -> bool:
@@ -111,7 +112,7 @@ def document(content: Content, *, number: str, issued_on: date, due_on: date) ->
         process=process,
         channel=sold_as if process else "",
         down_payment=content.down_payment,
-        order_number=content.account.buyer_reference,
+        order_number=content.account.buyer_reference if content.order_number is None else content.order_number,
         vat_on_debits=bool(settings.CLAUSE_SELLER["vat_on_debits"]),
         paid_on=content.paid[-1].on.isoformat() if process == PAID_SERVICES else "",
         paid_by=content.paid[-1].means if len(content.paid) == 1 else "",

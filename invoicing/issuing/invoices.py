@@ -87,6 +87,7 @@ def issue(
         terms=terms.version(terms_version), reference=reference or (order.reference if order else ""), paid=known,
         collection=means.of(held) if collected else None, down_payment=down_payment,
         preceding=tuple(Preceding(one.number, one.issued_on.isoformat()) for one in off),
+        order_number=_order_number(lines, order),
     )  # fmt: skip
     invoice = _write(content, lines, once=once, now=now, order=order)
     _book(invoice, totals, treatment, wanted, now=now)
@@ -94,6 +95,14 @@ def issue(
         settlement.use_funds(invoice, from_funds, now=now)
     _told(invoice, "issued", now=now, actor=actor)
     return invoice
+
+
+def _order_number(lines: Sequence[Billed], order: Order | None) -> str | None:
+    """The buyer's order number (BT-13): that of the order, or of the service that is invoiced; None: the account's."""
+    if order is not None:
+        return order.order_number or None
+    given = {billed.subscription.order_number if billed.subscription else "" for billed in lines}
+    return given.pop() or None if len(given) == 1 else None
 
 
 def _deductions(down_payments: Sequence[Invoice], lines: Sequence[Billed], held: Account) -> list[Billed]:
@@ -145,6 +154,7 @@ def credit(
         language=str(original.document["language"]),
         preceding=(Preceding(original.number, original.issued_on.isoformat()),), channel=original.channel,
         buyer=InvoiceDocument.from_dict(original.document).customer if original.channel else None,
+        order_number=str(original.document.get("order_number", "")),
     )  # fmt: skip
     billed = [Billed(line, row.subscription) for row, line in pairs]
     note = _write(content, billed, once=once, now=now, original=original, credited=[row for row, _line in pairs])

@@ -12,6 +12,17 @@ from invoicing.offering.catalogue_forms import LABELS, ItemForm, PriceForm
 SMALLEST = "0.000001"
 
 
+class OrderNumber(forms.CharField):
+    """The buyer's own number of an order, for its invoices (BT-13)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("On the invoices of this order"), max_length=60, required=False,
+            help_text=_("Left empty, that of your account stands there."),
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        )  # fmt: skip
+
+
 class PackForm(ItemForm):
     """A pack: how many units of which meter. Packs that were bought keep what they held; how long they are kept without
     a use stands in the terms."""
@@ -68,6 +79,7 @@ class PackPriceForm(PriceForm):
 class PackOrderForm(forms.Form):
     """`key` makes a double click one order."""
 
+    order_number = OrderNumber()
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
     accept = forms.BooleanField(label=_("I have read and accept the conditions of this order."))
 

@@ -257,7 +257,7 @@ def _sales(rows: Sequence[Subscription], drawn: dict[int, Drawn], *, now: dateti
         content = Content(
             kind=InvoiceKind.INVOICE, account=row.account, lines=tuple(one.lines), totals=rules.total_of(one.lines),
             treatment=one.treatment, terms=one.version, reference=row.reference,
-            collection=collected.get(row.account_id),
+            collection=collected.get(row.account_id), order_number=row.order_number or None,
         )  # fmt: skip
         evidence = parties.vat_evidence(row.account, one.treatment)
         sales.append(Sale(content, [Billed(line, row) for line in one.lines], drawing.once(row, one.day), evidence))

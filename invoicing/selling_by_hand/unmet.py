@@ -2,6 +2,7 @@
 person in their work, until it is carried out after all or somebody says that it is settled."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -28,12 +29,10 @@ def of(subject: ManualPayment | Payment) -> QuerySet[Unmet]:
 
 def arose(approval: Approval, subject: ManualPayment | Payment, cents: Cents, *, now: datetime) -> None:
     """`cents` of what was agreed upon about a payment cannot be carried out; once per approval."""
-    by_hand = isinstance(subject, ManualPayment)
+    about: dict[str, Any] = {"received" if isinstance(subject, ManualPayment) else "payment": subject}
     row, made = Unmet.objects.get_or_create(
-        approval=approval,
-        defaults={"account_id": subject.account_id, "received": subject if by_hand else None,
-                  "payment": None if by_hand else subject, "cents": cents, "at": now},
-    )  # fmt: skip
+        approval=approval, defaults={**about, "account_id": subject.account_id, "cents": cents, "at": now}
+    )
     if made:
         tell("unmet.arose", row, now=now, actor=SYSTEM, rule="INV-11", data=_named(row))
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from invoicing import actions, selectors
 from invoicing.models import Option, Subscription, SubscriptionChange
 from invoicing.offering import catalogue
-from invoicing.subscribing import changes, composing, ending
+from invoicing.subscribing import changes, composing, ending, subscriptions
 from invoicing.subscribing.change_forms import ChangeForm, EndForm
 from panel.core import clock, web
 from panel.core.errors import RuleViolation
@@ -143,4 +143,15 @@ def subscription_keep(request: HttpRequest, reference: str) -> HttpResponse:
     row = _subscription(request, reference)
     ending.keep(row, actor=web.actor(request), now=clock.now())
     web.say(request, _("The subscription goes on and is renewed on its anniversary."))
+    return redirect("invoicing:subscription_detail", row.reference)
+
+
+@web.page(actions.ORDER_NUMBER)
+@require_POST
+def order_number(request: HttpRequest, reference: str) -> HttpResponse:
+    """The buyer's own order number for the service's invoices from now on."""
+    row = _subscription(request, reference)
+    given = request.POST.get("order_number", "")
+    subscriptions.give_order_number(row, given, actor=web.actor(request), now=clock.now())
+    web.say(request, _("It stands on the invoices of this service from now on."))
     return redirect("invoicing:subscription_detail", row.reference)

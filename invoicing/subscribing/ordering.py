@@ -88,11 +88,13 @@ def place(
     ip: str | None = None,
     promotion: str = "",
     trial: bool = False,
+    order_number: str = "",
 ) -> Order:
     """Place an order, once per (account, key). `options` is what the service kind asks (name, place, keys ...) and
     `options["options"]`, the quantity of each option by its code; `accepted` names the documents that were ticked;
     `promotion` is a promotional code, used with the order; a `trial` is free, once for an account. With the interval
-    ONCE it is a prepaid pack that is bought (OPR-9).
+    ONCE it is a prepaid pack that is bought (OPR-9). `order_number` is the buyer's own, for this order's invoice and
+    the service's; without it the account's stands there.
 
     RuleViolation (with `field`) when something is not on sale, not answered, not accepted (ACC-1), the code cannot be
     used, or the order is refused (ACC-2, SUB-4). Nothing is reserved and no number is used until it is paid (SUB-3); an
@@ -120,7 +122,16 @@ def place(
         trials.check(account, package, quantities, promotion)
     limits.check_order(account, priced.quotation.totals.net, service=interval != ONCE, now=now)
     person = _person(actor, account)
-    order, fresh = _write(priced, account, package, settings, person=person, key=key, now=now)
+    order, fresh = _write(
+        priced,
+        account,
+        package,
+        settings,
+        person=person,
+        key=key,
+        now=now,
+        order_number=rules.order_number(order_number),
+    )
     if not fresh:
         return order
     signup.accept(account, person, sorted(accepted), priced.terms, ip=ip, now=now, subject=order)
@@ -142,7 +153,7 @@ def _settings(priced: Priced, package: Package, wanted: Mapping[str, Any]) -> di
 
 def _write(
     priced: Priced, account: Account, package: Package, settings: dict[str, Any], *, person: User, key: str,
-    now: datetime,
+    now: datetime, order_number: str,
 ) -> tuple[Order, bool]:  # fmt: skip
     """The order with its lines, each at the price of one for a period, and whether it is new under its key."""
     quotation = priced.quotation
@@ -152,7 +163,7 @@ def _write(
         vat_evidence=parties.vat_evidence(account, quotation.treatment), net_cents=quotation.totals.net,
         vat_cents=quotation.totals.vat, total_cents=quotation.totals.total, terms_version=priced.terms.name,
         language=texts.language_of(account.language), placed_at=now, expires_at=now + UNPAID_LIFETIME,
-        trial_days=priced.trial_days,
+        trial_days=priced.trial_days, order_number=order_number,
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -218,7 +229,7 @@ def pro_forma(order: Order) -> InvoiceDocument:
     content = Content(
         kind=PRO_FORMA, account=order.account, lines=quotation.lines, totals=quotation.totals,
         treatment=quotation.treatment, terms=terms.version(order.terms_version), reference=order.reference,
-        language=order.language,
+        language=order.language, order_number=order.order_number or None,
     )  # fmt: skip
     day = paris_date(order.placed_at)
     return drafting.document(content, number="", issued_on=day, due_on=day)
@@ -310,7 +321,8 @@ def _subscribe(order: Order, *, now: datetime) -> Subscription:
     subscription = Subscription.objects.create(
         reference=references.new("SUB"), account=order.account, order=order, package=order.package,
         service_kind=order.package.service_kind, interval=order.interval, price_cents=lines[0].unit_cents,
-        settings=order.settings, anchor_on=today, period_start=first.start, period_end=first.end,
+        settings=order.settings, order_number=order.order_number,
+        anchor_on=today, period_start=first.start, period_end=first.end,
         usage_from=trial or today, next_due_on=trial or period_number(today, "month", 0).end,
         terms_version=order.terms_version, started_at=now, trial_ends_on=trial,
         ends_on=None if order.package.trial_converts else trial,

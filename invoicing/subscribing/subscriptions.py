@@ -44,6 +44,22 @@ def described(row: Subscription, language: str) -> str:
 
 
 @transaction.atomic
+def give_order_number(subscription: Subscription, order_number: str, *, actor: Actor, now: datetime) -> Subscription:
+    """The buyer's own order number for the invoices of this service from now on (BT-13); empty: the account's.
+    RuleViolation when the service has ended."""
+    held = hold(subscription)
+    if held.state == SubscriptionState.TERMINATED:
+        raise RuleViolation(_("This subscription has ended."), rule="INV-2")
+    wanted = rules.order_number(order_number)
+    if wanted != held.order_number:
+        held.order_number = wanted
+        held.save(update_fields=["order_number"])
+        tell("subscription.order_number", held, now=now, actor=actor, rule="INV-2",
+             data={"subscription": held.reference})  # fmt: skip
+    return held
+
+
+@transaction.atomic
 def terminate(
     subscription: Subscription, *, because: str, rule: str, now: datetime, actor: Actor, wishes: Wishes | None = None
 ) -> Subscription:

@@ -220,7 +220,8 @@ def _hand_over(row: Subscription, receiver: Account, *, now: datetime) -> None:
     giver_id, today = row.account_id, paris_date(now)
     row.options.filter(Q(until=None) | Q(until__gt=today)).update(account=receiver)
     row.account, row.trial_ends_on = receiver, None  # a trial is once an account: the order still tells who had it
-    row.save(update_fields=["account", "trial_ends_on"])
+    row.order_number = ""  # the giver's
+    row.save(update_fields=["account", "trial_ends_on", "order_number"])
     kinds.get(row.service_kind).hand_over(row, now=now)
     for user_id in Membership.objects.filter(account=giver_id).values_list("user_id", flat=True):
         live.close_sockets(user_id)

@@ -61,6 +61,7 @@ PAGES: dict[str, str] = {
     "invoicing:subscription_end": MORE_OBJECT,
     "invoicing:subscription_end_price": MORE_OBJECT,
     "invoicing:subscription_keep": MORE_POST,
+    "invoicing:order_number": MORE_POST,
     "invoicing:billing": MORE,
     "invoicing:invoice_list": MORE,
     "invoicing:invoice_detail": MORE_OBJECT,

@@ -116,13 +116,14 @@ class Shop:
 
     def order(
         self, customer: Customer, package: str = "vps-s", interval: str = "month", *, addresses: int = 0,
-        key: str = "", ip: str = "192.0.2.7", promotion: str = "", **options: Any,
+        key: str = "", ip: str = "192.0.2.7", promotion: str = "", order_number: str = "", **options: Any,
     ) -> Order:  # fmt: skip
         wanted = {**options, "options": {"vps-address": addresses} if addresses else {}}
         accepted = terms_in_force.at(customer.account, self.world.now).order_documents
         return ordering.place(
             customer.account, package, interval, wanted, accepted=accepted, ip=ip, actor=customer.actor,
             key=key or f"story-{next(_keys)}", now=self.world.now, promotion=promotion,
+            order_number=order_number,
         )  # fmt: skip
 
     def payment(self, order: Order) -> Payment:

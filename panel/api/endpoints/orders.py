@@ -51,6 +51,9 @@ class OrderIn(Wish):
         {}, description="What the service asks for: for a server name, place, image and keys (ids of SSH keys)."
     )
     accepted: list[str] = Field([], description="The documents you accept with this order; the preview names them.")
+    order_number: str = Field(
+        "", max_length=60, description="Your own, for the invoices of this order; empty: that of the account."
+    )
 
 
 class LineOut(Schema):
@@ -101,6 +104,7 @@ class OrderOut(Schema):
     paid_at: datetime | None
     cancelled_at: datetime | None
     cancel_reason: str
+    order_number: str
     payment: PaymentOut | None
     review: ReviewOut | None
 
@@ -137,7 +141,7 @@ def _order(order: Order) -> OrderOut:
     latest = found[-1] if found else None
     payment = payment_out(latest) if latest else None
     names = ("reference", "state", "interval", "net_cents", "vat_cents", "total_cents", "placed_at", "expires_at",
-             "paid_at", "cancelled_at", "cancel_reason")  # fmt: skip
+             "paid_at", "cancelled_at", "cancel_reason", "order_number")  # fmt: skip
     return OrderOut(
         **{name: getattr(order, name) for name in names}, package=order.package.code, payment=payment,
         review=_review(order),
@@ -225,7 +229,7 @@ def place_order(request: HttpRequest, payload: OrderIn) -> tuple[int, Schema]:
     order = ordering.place(
         people.account(asking), payload.package, payload.interval, {**payload.settings, "options": payload.options},
         accepted=payload.accepted, actor=asking, key=key_of(request), now=clock.now(), ip=client_ip(request),
-        promotion=payload.promotion, trial=payload.trial,
+        promotion=payload.promotion, trial=payload.trial, order_number=payload.order_number,
     )  # fmt: skip
     return 201, _order(_orders(asking).get(pk=order.pk))
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from invoicing import actions, selectors
 from invoicing.models import Subscription
 from invoicing.rules import Quotation
-from invoicing.subscribing import changes, composing, ending, pauses
+from invoicing.subscribing import changes, composing, ending, pauses, subscriptions
 from invoicing.subscribing.changes import Wish
 from invoicing.subscribing.leaving import Wishes
 from panel.api import auth, idempotency, paging
@@ -35,6 +35,7 @@ class SubscriptionOut(Schema):
     ends_on: date | None = Field(description="The first day without it, where its end is planned.")
     started_at: datetime
     ended_at: datetime | None
+    order_number: str = Field(description="Your own, on its invoices; empty: that of the account.")
 
 
 class ChangeIn(Schema):
@@ -43,6 +44,10 @@ class ChangeIn(Schema):
     options: dict[str, int] | None = Field(
         None, description="Quantity of each option; one that is not named is not wanted. Left out: as they are."
     )
+
+
+class OrderNumberIn(Schema):
+    order_number: str = Field(max_length=60, description="Empty: that of the account.")
 
 
 class CostOut(Schema):
@@ -92,7 +97,7 @@ def _cost(quotation: Quotation) -> CostOut:
 def _subscription(row: Subscription) -> SubscriptionOut:
     held = composing.held_by(row, row.options.all())
     names = ("reference", "state", "interval", "period_start", "period_end", "paused_at", "ends_on", "started_at",
-             "ended_at")  # fmt: skip
+             "ended_at", "order_number")  # fmt: skip
     return SubscriptionOut(
         **{name: getattr(row, name) for name in names}, package=held.package, options=held.quantities(),
         period_cents=held.period_cents,
@@ -113,6 +118,16 @@ def list_subscriptions(request: HttpRequest, paged: paging.Paging) -> dict[str, 
 @router.get("/{reference}", response=SubscriptionOut, summary="Get a subscription")
 def get_subscription(request: HttpRequest, reference: str) -> SubscriptionOut:
     return _subscription(_rows(auth.actor(request, actions.SUBSCRIPTIONS)).get(reference=reference))
+
+
+@router.post("/{reference}/order-number", response=SubscriptionOut, summary="Give a subscription your order number")
+@idempotency.once(actions.ORDER_NUMBER)
+def number_subscription(request: HttpRequest, reference: str, payload: OrderNumberIn) -> SubscriptionOut:
+    """It stands on the invoices of this service from now on, and in the e-invoice (BT-13)."""
+    asking = auth.actor(request, actions.ORDER_NUMBER)
+    row = _rows(asking).get(reference=reference)
+    subscriptions.give_order_number(row, payload.order_number, actor=asking, now=clock.now())
+    return _subscription(_rows(asking).get(pk=row.pk))
 
 
 @router.post("/{reference}/change/preview", response=ChangePriceOut, summary="Price of a change")

@@ -54,6 +54,7 @@ class Buyer:
     proved: bool
     collected: bool
     order_number: str
+    services_number: str
     services: Sequence[tuple[str, str, int]]  # package, interval, additional addresses
     used: int
 
@@ -67,6 +68,7 @@ BUYERS = st.builds(
     proved=st.booleans(),
     collected=st.booleans(),
     order_number=st.sampled_from(["", "PO-7 é"]),
+    services_number=st.sampled_from(["", "PO-8"]),
     services=st.lists(
         st.tuples(st.sampled_from(["vps-s", "vps-m"]), st.sampled_from(["month", "year"]), st.integers(0, 2)),
         min_size=1, max_size=2,
@@ -85,7 +87,8 @@ def moved_in(world: World, shop: Shop, buyer: Buyer) -> list[Subscription]:
         changes |= {"vat_number": f"DE{next(SIRENS)}", "vat_valid_at": world.now}
     Account.objects.filter(pk=customer.account.pk).update(**changes)
     customer.account.refresh_from_db()
-    bought = [shop.buy(customer, package, interval, addresses=more) for package, interval, more in buyer.services]
+    bought = [shop.buy(customer, package, interval, addresses=more, order_number=buyer.services_number)
+              for package, interval, more in buyer.services]  # fmt: skip
     if buyer.collected:
         PaymentMethod.objects.create(
             account=customer.account, provider="story", ref=f"pm_{customer.account.pk}", kind="card", brand="visa",
