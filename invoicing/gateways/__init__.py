@@ -31,7 +31,8 @@ class NewCustomer:
 @dataclass(frozen=True, slots=True)
 class Method:
     """A kept card ("card") or mandate ("sepa"); `mandate` is the reference the payer's bank shows, `country` (ISO 3166)
-    where the card or the account is held, "" where the provider does not say."""
+    where the card or the account is held, "" where the provider does not say. Of a card, what its bank said of the
+    street and the postcode that were typed with it: "pass", "fail" or "" where it said nothing."""
 
     ref: str
     kind: str
@@ -42,6 +43,9 @@ class Method:
     exp_year: int | None = None
     mandate: str = ""
     country: str = ""
+    postcode: str = ""
+    street_check: str = ""
+    postcode_check: str = ""
 
 
 def without_personal_values(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class StripeGateway:
                 "currency": wish.currency, "unit_amount": wish.amount_cents, "product_data": {"name": wish.description},
             }  # fmt: skip
             params |= {"mode": "payment", "line_items": [{"quantity": 1, "price_data": price}]}
+            params["billing_address_collection"] = "required"  # what the card's bank can compare (SUB-4)
             params["payment_intent_data"] = {**about, **({"setup_future_usage": "off_session"} if wish.keep else {})}
         made = _ask(lambda: self._client.v1.checkout.sessions.create(cast("Any", params), {"idempotency_key": key}))
         return _checkout(_plain(made))
@@ -269,26 +270,39 @@ def _charge(body: Body) -> Charge:
     state = STATES[body["status"]]
     if state == "open" and error:
         state = "failed"
-    latest, method = body.get("latest_charge"), body.get("payment_method")
+    latest, paid_by = body.get("latest_charge"), body.get("payment_method")
+    method = _method(paid_by, charge=latest) if isinstance(paid_by, dict) else None
     action = (body.get("next_action") or {}).get("redirect_to_url") or {}
     return Charge(
         ref=body["id"], state=state, amount_cents=body["amount"], currency=body["currency"],
-        customer=_name(body.get("customer")), method=_method(method) if isinstance(method, dict) else None,
+        customer=_name(body.get("customer")), method=method,
         refunded_cents=latest["amount_refunded"] if isinstance(latest, dict) else 0,
         decline_code=(error.get("decline_code") or error.get("code") or "declined") if error else "",
         action_url=action.get("url") or "", metadata=body.get("metadata") or {},
     )  # fmt: skip
 
 
-def _method(body: Body, *, mandate: Body | None = None) -> Method:
+def _method(body: Body, *, mandate: Body | None = None, charge: Any = None) -> Method:
+    """A means of payment; what its bank said of the address is the charge's, where there was one."""
     kind = "sepa" if body["type"] == "sepa_debit" else body["type"]
     detail = body.get(body["type"]) or {}
+    charged = charge if isinstance(charge, dict) else {}
+    details = (charged.get("payment_method_details") or {}).get("card") or detail
+    address = (charged.get("billing_details") or body.get("billing_details") or {}).get("address") or {}
     return Method(
         ref=body["id"], kind=kind, brand=detail.get("brand") or "", last4=detail.get("last4") or "",
         customer=_name(body.get("customer")), exp_month=detail.get("exp_month"), exp_year=detail.get("exp_year"),
         mandate=(((mandate or {}).get("payment_method_details") or {}).get("sepa_debit") or {}).get("reference") or "",
-        country=detail.get("country") or "",
+        country=detail.get("country") or "", postcode=address.get("postal_code") or "",
+        street_check=_checked(details, "address_line1_check"),
+        postcode_check=_checked(details, "address_postal_code_check"),
     )  # fmt: skip
+
+
+def _checked(card: Body, what: str) -> str:
+    """ "pass" or "fail"; "" for what the bank did not check."""
+    said = (card.get("checks") or {}).get(what)
+    return said if said in ("pass", "fail") else ""
 
 
 def _checkout(body: Body) -> Checkout:

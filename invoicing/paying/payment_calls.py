@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from invoicing import gateways
-from invoicing.gateways import Charge, ChargeWish, Checkout, CheckoutWish, Gateway
+from invoicing.gateways import Charge, ChargeWish, Checkout, CheckoutWish, Gateway, Method
 from invoicing.models import Payment, PaymentState
 from invoicing.paying import collecting, means, payment_rules, payments, rejections
 from invoicing.paying.payment_rules import Standing
@@ -88,12 +88,12 @@ class ChargeMethod(means.ProviderCall):
             method=payment.method.ref if payment.method else "", description=_description(payment),
             metadata={"payment": payment.reference},
         )  # fmt: skip
-        return _finding(gateways.get().charge(wish, key=f"charge:{payment.reference}"), page=None).as_dict()
+        return _finding(gateways.get().charge(wish, key=f"charge:{payment.reference}"), payment).as_dict()
 
     def happened(self, op: Operation) -> dict[str, Any] | None:
         payment = _payment(op)
         found = gateways.get().find(means.customer_ref(payment.account), {"payment": payment.reference})
-        return _finding(found, page=None).as_dict() if found and found.state != "open" else None
+        return _finding(found, payment).as_dict() if found and found.state != "open" else None
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
         if not result:
@@ -133,16 +133,16 @@ class LookAtPayment(means.ProviderCall):
         if state == "close":
             page = gateway.close_checkout(payment.checkout_ref)
             state = _verdict(page, payment)
-        return _finding(page.charge, page=page, state=state).as_dict()
+        return _finding(page.charge, payment, page=page, state=state).as_dict()
 
     def _without_page(self, gateway: Gateway, payment: Payment) -> dict[str, Any]:
         if payment.provider_ref:
-            return _finding(gateway.retrieve(payment.provider_ref), page=None).as_dict()
+            return _finding(gateway.retrieve(payment.provider_ref), payment).as_dict()
         if payment.method is None:
             return {}  # its page is not open yet
         found = gateway.find(means.customer_ref(payment.account), {"payment": payment.reference})
         if found:
-            return _finding(found, page=None).as_dict()
+            return _finding(found, payment).as_dict()
         asked = Operation.objects.filter(key=f"pay:{payment.reference}").first()
         if asked and asked.state in (Operation.State.FAILED, Operation.State.CANCELLED):
             return Finding(PaymentState.FAILED, decline_code=payment_rules.OUT_OF_REACH).as_dict()
@@ -162,7 +162,7 @@ def _standing(charge: Charge | None, *, page: str = "", given_up: bool = False) 
     return Standing(attempt, declined=bool(charge and charge.decline_code), page=page, given_up=given_up)
 
 
-def _finding(charge: Charge | None, *, page: Checkout | None, state: str = "") -> Finding:
+def _finding(charge: Charge | None, payment: Payment, *, page: Checkout | None = None, state: str = "") -> Finding:
     url = (charge.action_url if charge else "") or (page.url if page else "")
     if charge is None:
         return Finding(state or PaymentState.WAITING, action_url=url)
@@ -171,6 +171,12 @@ def _finding(charge: Charge | None, *, page: Checkout | None, state: str = "") -
     return Finding(
         state=concluded, provider_ref=charge.ref, amount_cents=charge.amount_cents, decline_code=charge.decline_code,
         action_url=page.url if page and page.state == "open" else url, method=asdict(method) if method else None,
-        card_country=charge.method.country if charge.method and charge.method.kind == "card" else "",
         currency=charge.currency,
+        **_of_card(charge.method, payment) if charge.method and charge.method.kind == "card" else {},
     )  # fmt: skip
+
+
+def _of_card(card: Method, payment: Payment) -> dict[str, str]:
+    billed = payment.account.postcode
+    return {"card_country": card.country, "street_check": card.street_check,
+            "postcode_check": payment_rules.postcode_check(card.postcode_check, card.postcode, billed)}  # fmt: skip

@@ -144,6 +144,8 @@ class Payment(models.Model):
     provider_ref = models.CharField(max_length=120, null=True, unique=True)
     decline_code = models.CharField(max_length=60, blank=True)
     card_country = models.CharField(max_length=2, blank=True, help_text="where the card was issued, if that is known")
+    street_check = models.CharField(max_length=4, blank=True, help_text="of the card's address: pass, fail, or unknown")
+    postcode_check = models.CharField(max_length=4, blank=True)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -86,3 +86,17 @@ DISPUTE_TRANSITIONS = {
     "won": frozenset[str](),
     "lost": frozenset({"won"}),
 }
+
+
+ZIP = 5
+
+
+def postcode_check(bank: str, typed: str, billed: str) -> str:
+    """Whether the postcode typed with a card is that of the billing address: "fail" where its bank says that it is not
+    the holder's or where it is another one, "pass" where either agrees, "" where nothing tells (SUB-4)."""
+    given, known = ("".join(char for char in one.upper() if char.isalnum()) for one in (typed, billed))
+    if not given or not known:
+        return bank
+    short, long = sorted((given, known), key=len)
+    same = given == known or (len(short) >= ZIP and long.startswith(short))  # ZIP and ZIP+4
+    return "fail" if bank == "fail" or not same else "pass"

@@ -37,7 +37,8 @@ CURRENCY = "eur"  # all that is collected is in cents of it
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What the provider said about a payment; `action_url` and `method` are not kept by the operation that asked.
-    `card_country` (ISO 3166) is where the card was issued."""
+    `card_country` (ISO 3166) is where the card was issued; `street_check` and `postcode_check` say whether the address
+    typed with it is the billing address: "pass", "fail" or "" where nothing tells (SUB-4)."""
 
     state: str
     provider_ref: str = ""
@@ -47,6 +48,8 @@ class Finding:
     method: Mapping[str, Any] | None = None
     card_country: str = ""
     currency: str = CURRENCY
+    street_check: str = ""
+    postcode_check: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -204,7 +207,8 @@ def conclude(payment_id: int, finding: Finding, *, now: datetime) -> Payment:
     )
     payment = rows.get(pk=payment_id)
     told: dict[str, Any] = {
-        "action_url": finding.action_url, "provider_ref": finding.provider_ref, "card_country": finding.card_country
+        "action_url": finding.action_url, "provider_ref": finding.provider_ref, "card_country": finding.card_country,
+        "street_check": finding.street_check, "postcode_check": finding.postcode_check,
     }  # fmt: skip
     known = {name: value for name, value in told.items() if value}
     if finding.state == payment.state or payment.state == PaymentState.SUCCEEDED:

@@ -1,6 +1,6 @@
 """What is known of an order, and holding it for a person where a sign of the terms speaks against it (SUB-4).
 
-Looked at twice: when it is placed, and again when its payment arrives, which may bring the country of a card. A held
+Looked at twice: when it is placed, and again when its payment arrives, which may bring what is known of a card. A held
 order provides nothing, reserves nothing and uses no invoice number; the customer is told until when they are answered.
 """
 
@@ -30,7 +30,6 @@ from invoicing.models import (
     RejectionNotice,
     ReviewState,
     Subscription,
-    WriteOff,
 )
 from invoicing.reviewing import review_rules
 from invoicing.reviewing.review_rules import Evidence
@@ -58,8 +57,11 @@ def on_payment(order: Order, payment: Payment, *, taxed: bool, now: datetime) ->
     where it is not `taxed` as its customer's evidence asks (INV-10). The money stays on the customer's account
     meanwhile."""
     kept = order.risk or {}
-    known = gather(order, connection=str(kept.get("connection_country", "")), card=payment.card_country)
-    return _held(order, replace(known, vat_changed=not taxed), payment, now=now)
+    known = replace(
+        gather(order, connection=str(kept.get("connection_country", "")), card=payment.card_country),
+        vat_changed=not taxed, card_street=payment.street_check, card_postcode=payment.postcode_check,
+    )  # fmt: skip
+    return _held(order, known, payment, now=now)
 
 
 def waits_with(order: Order, payment: Payment) -> bool:
@@ -115,9 +117,9 @@ def _disposable(account: Account, person: User | None) -> bool:
 
 
 def _unpaid(account: Account) -> int:
-    overdue = Invoice.objects.filter(account=account, state=InvoiceState.OVERDUE).count()
-    overdue += Entry.objects.filter(kind=taken_back.WRITTEN_OFF, account=account).count()
-    return overdue + WriteOff.objects.filter(invoice__account=account, state="done").count()
+    states = (InvoiceState.OVERDUE, InvoiceState.WRITTEN_OFF)
+    unpaid = Invoice.objects.filter(account=account, state__in=states).count()
+    return unpaid + Entry.objects.filter(kind=taken_back.WRITTEN_OFF, account=account).count()
 
 
 def _held(order: Order, known: Evidence, payment: Payment | None, *, now: datetime) -> OrderReview | None:

@@ -22,6 +22,8 @@ class Sign(StrEnum):
     CONNECTION = "connection_country"
     CARD = "card_country"
     TELEPHONE = "telephone_country"
+    STREET = "card_street"
+    POSTCODE = "card_postcode"
     VELOCITY = "velocity"
     DISPOSABLE = "disposable_mail"
     DEBT = "debt"
@@ -48,6 +50,7 @@ class Evidence:
     `orders` counts the account's orders within the terms' time up to this one; `unpaid_invoices` those overdue or
     written off; `rejected` says that a means of payment was refused repeatedly; `restrictions` counts measures in
     force and services ended for abuse; `vat_changed`: the money does not cover the VAT that the evidence asks for now.
+    `card_street`, `card_postcode`: the address given with the card is the billing address ("pass"), or not ("fail").
     """
 
     billing_country: str
@@ -62,6 +65,8 @@ class Evidence:
     restrictions: int = 0
     competitor: bool = False
     vat_changed: bool = False
+    card_street: str = ""
+    card_postcode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ def findings(known: Evidence, law: ReviewTerms) -> tuple[Finding, ...]:
         Sign.CONNECTION: _elsewhere(known.connection_country, known.billing_country),
         Sign.CARD: _elsewhere(known.card_country, known.billing_country),
         Sign.TELEPHONE: _elsewhere(known.telephone_country, known.billing_country),
+        Sign.STREET: _matches(known.card_street),
+        Sign.POSTCODE: _matches(known.card_postcode),
         Sign.VELOCITY: _against(known.orders > law.velocity_orders),
         Sign.DISPOSABLE: _against(known.disposable_mail),
         Sign.DEBT: _against(known.unpaid_invoices > 0 or known.rejected),
@@ -102,6 +109,10 @@ def _elsewhere(country: str, home: str) -> Verdict:
     if not country or not home:
         return Verdict.UNKNOWN
     return _against(country.upper() != home.upper())
+
+
+def _matches(check: str) -> Verdict:
+    return {"pass": Verdict.FINE, "fail": Verdict.AGAINST}.get(check, Verdict.UNKNOWN)
 
 
 def _against(speaks: bool) -> Verdict:

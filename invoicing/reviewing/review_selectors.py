@@ -31,6 +31,8 @@ SIGNS: dict[str, str | Promise] = {
     Sign.CONNECTION: _("Country of the connection"),
     Sign.CARD: _("Country of the card"),
     Sign.TELEPHONE: _("Country of the telephone"),
+    Sign.STREET: _("Street of the card"),
+    Sign.POSTCODE: _("Postcode of the card"),
     Sign.VELOCITY: _("Orders in a short time"),
     Sign.DISPOSABLE: _("Throw-away mail address"),
     Sign.DEBT: _("Unpaid debt"),
@@ -89,6 +91,8 @@ def rows(review: OrderReview) -> list[Row]:
 
 def _known(sign: Sign, known: Evidence, review: OrderReview) -> str:
     billed = {"billed": _country(known.billing_country)}
+    if sign in (Sign.STREET, Sign.POSTCODE):
+        return _card_address(getattr(known, str(sign)), review)
     match sign:
         case Sign.CONNECTION | Sign.CARD | Sign.TELEPHONE:
             country = getattr(known, str(sign))
@@ -114,6 +118,14 @@ def _known(sign: Sign, known: Evidence, review: OrderReview) -> str:
             return gettext("Marked by staff") if known.competitor else "\u2013"
         case Sign.VAT:
             return gettext("What was paid does not cover the VAT due now") if known.vat_changed else "\u2013"
+
+
+def _card_address(check: str, review: OrderReview) -> str:
+    if check == "pass":
+        return gettext("It is that of the billing address.")
+    if check == "fail":
+        return gettext("It is not that of the billing address.")
+    return gettext("Nothing has been paid yet.") if review.payment_id is None else gettext("Nothing tells it.")
 
 
 def _country(code: str) -> str:

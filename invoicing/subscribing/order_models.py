@@ -44,9 +44,7 @@ class Order(models.Model):
     terms_version = models.CharField(max_length=60)
     commitment_months = models.PositiveSmallIntegerField(default=0, help_text="agreed upon in a quote (SUB-6)")
     language = models.CharField(max_length=8, default="en")
-    order_number = models.CharField(
-        max_length=60, blank=True, help_text="the buyer's own (BT-13); empty: the account's"
-    )
+    order_number = models.CharField(max_length=60, blank=True, help_text="the buyer's (BT-13); empty: the account's")
     placed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     trial_days = models.PositiveSmallIntegerField(default=0)
@@ -109,9 +107,7 @@ class Subscription(models.Model):
     interval = models.CharField(max_length=10, choices=Interval)
     price_cents = models.BigIntegerField()
     settings = models.JSONField(default=dict)
-    order_number = models.CharField(
-        max_length=60, blank=True, help_text="the buyer's own (BT-13); empty: the account's"
-    )
+    order_number = models.CharField(max_length=60, blank=True, help_text="the buyer's (BT-13); empty: the account's")
     anchor_on = models.DateField()
     period_start = models.DateField()
     period_end = models.DateField()

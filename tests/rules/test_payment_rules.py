@@ -51,3 +51,16 @@ def test_a_mistyped_digit_names_nothing(digit: int) -> None:
     reference = bank_rules.structured("F2026-000123")
     wrong = reference[:digit] + ("1" if reference[digit] != "1" else "2") + reference[digit + 1 :]
     assert bank_rules.numbers(wrong) == []
+
+
+@pytest.mark.parametrize(
+    ("bank", "typed", "billed", "expected"),
+    [
+        ("", "", "75002", ""), ("pass", "", "75002", "pass"), ("fail", "", "75002", "fail"),
+        ("fail", "75002", "", "fail"), ("", "7", "75002", "fail"),
+        ("", "75002", "75002", "pass"), ("", "sw1a 1aa", "SW1A1AA", "pass"), ("", "10001", "10001-1234", "pass"),
+        ("", "10115", "75002", "fail"), ("pass", "10115", "75002", "fail"), ("fail", "75002", "75002", "fail"),
+    ],
+)  # fmt: skip
+def test_the_postcode_of_a_card_is_compared_with_the_bill(bank: str, typed: str, billed: str, expected: str) -> None:
+    assert payment_rules.postcode_check(bank, typed, billed) == expected

@@ -28,6 +28,8 @@ COUNTRIES = st.sampled_from(["", "FR", "DE", "fr"])
         ({"disputes": 1}, Sign.DISPUTE),
         ({"restrictions": 1}, Sign.MISUSE),
         ({"competitor": True}, Sign.COMPETITOR),
+        ({"card_street": "fail"}, Sign.STREET),
+        ({"card_postcode": "fail"}, Sign.POSTCODE),
     ],
 )
 def test_each_sign_by_itself(change: dict[str, object], sign: Sign) -> None:

@@ -16,9 +16,9 @@ EXPIRED, DECLINES_LATER, SECURE = "4000 0000 0000 0069", "4000 0000 0000 0341", 
 SECURE_ONCE, SECURE_THEN_POOR, REFUND_FAILS = "4000 0025 0000 3155", "4000 0082 6000 3178", "4000 0000 0000 5126"
 
 
-def type_card(url: str, number: str, *, expiry: str = "12 / 34", cvc: str = "123") -> str:
+def type_card(url: str, number: str, *, expiry: str = "12 / 34", cvc: str = "123", **address: str) -> str:
     """Fill in the card form and press the button; the address the browser is sent to (not yet visited)."""
-    form = {"number": number, "expiry": expiry, "cvc": cvc, "name": "Camille Martin"}
+    form = {"number": number, "expiry": expiry, "cvc": cvc, "name": "Camille Martin", **address}
     answer = requests.post(url, data=form, allow_redirects=False, timeout=10)
     assert answer.status_code == 303, answer.text
     return urljoin(url, answer.headers["Location"])

@@ -41,10 +41,10 @@ class Till:
         payment.refresh_from_db()
         return payment
 
-    def pay(self, payment: Payment, number: str = person.GOOD) -> str:
+    def pay(self, payment: Payment, number: str = person.GOOD, **address: str) -> str:
         """The customer types a card at the page (and authorises it where the bank asks)."""
         self.sync()
-        target = person.type_card(payment.action_url, number)
+        target = person.type_card(payment.action_url, number, **address)
         return person.answer_challenge(target) if "/3ds/" in target else target
 
     def buy(self, customer: Customer, number: str = person.GOOD, *, keep: bool = False, **order: Any) -> Payment:

@@ -21,6 +21,9 @@ class Card:
     refund_fails: bool = False
     country: str = "FR"
     """Where it was issued. The usual ones are from France here, where the real test cards are from the US."""
+    street_differs: bool = False
+    postcode_differs: bool = False
+    """Its bank finds that what is typed is not the holder's; it says "pass" of any other that is typed."""
 
 
 CARDS = {
@@ -40,6 +43,9 @@ CARDS = {
         Card("4000002500003155", challenge="unless_set_up"),
         Card("4000008260003178", challenge="always", refuse="insufficient_funds", refuse_attach=False),
         Card("4000000000005126", refund_fails=True),
+        Card("4000000000000010", street_differs=True, postcode_differs=True),
+        Card("4000000000000028", street_differs=True),
+        Card("4000000000000036", postcode_differs=True),
         Card("4000002760000016", country="DE"),
         Card("4000008260000000", country="GB"),
     )

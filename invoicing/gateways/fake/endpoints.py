@@ -91,6 +91,7 @@ SESSION: Spec = {
     "customer": P(),
     "customer_email": P(),
     "client_reference_id": P(longest=200),
+    "billing_address_collection": P(choices=("auto", "required")),
     "metadata": METADATA,
     "line_items": P("list", item=LINE),
     "currency": P(choices=("eur",)),

@@ -71,7 +71,7 @@ def card_method(store: Store, card: Card, month: int, year: int, billing: dict[s
             "generated_from": None,
             "last4": card.number[-4:],
             "networks": {"available": [card.brand], "preferred": None},
-            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+            "checks": _checks(card, (billing or {}).get("address") or {}),
             "regulated_status": "unregulated",
             "three_d_secure_usage": {"supported": True},
             "wallet": None,
@@ -80,6 +80,17 @@ def card_method(store: Store, card: Card, month: int, year: int, billing: dict[s
         "_set_up": False,
         "_spent": False,
     }
+
+
+def _checks(card: Card, typed: dict[str, Any]) -> Object:
+    """What its bank says of the address that was typed with a card; null of what was not."""
+    differs = {"line1": card.street_differs, "postal_code": card.postcode_differs}
+    said = {
+        part: ("fail" if wrong else "pass") if typed.get(part) or wrong else None for part, wrong in differs.items()
+    }
+    return {
+        "address_line1_check": said["line1"], "address_postal_code_check": said["postal_code"], "cvc_check": "pass"
+    }  # fmt: skip
 
 
 def sepa_method(store: Store, iban: str, billing: dict[str, Any]) -> Object:
@@ -324,7 +335,7 @@ def session(store: Store, given: dict[str, Any]) -> Object:
         "amount_subtotal": total if paying else None,
         "amount_total": total if paying else None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "billing_address_collection": None,
+        "billing_address_collection": given.get("billing_address_collection"),
         "cancel_url": given.get("cancel_url"),
         "client_reference_id": given.get("client_reference_id"),
         "client_secret": None,

@@ -17,6 +17,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "expiry": "Expiry date (MM / YY)",
         "cvc": "Security code",
         "name": "Name on the card",
+        "street": "Street of the billing address",
+        "postcode": "Postcode of the billing address",
         "back": "Cancel and go back",
         "due": "Amount to pay",
         "kept": "The card will be kept for later payments.",
@@ -56,6 +58,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "expiry": "Date d’expiration (MM / AA)",
         "cvc": "Code de sécurité",
         "name": "Nom du titulaire",
+        "street": "Rue de l’adresse de facturation",
+        "postcode": "Code postal de l’adresse de facturation",
         "back": "Annuler et revenir",
         "due": "Montant à payer",
         "kept": "La carte sera conservée pour les paiements suivants.",
@@ -122,6 +126,7 @@ HELP = (
     ("4000 0000 0000 0002", "refused", "refusée"),
     ("4000 0000 0000 9995", "refused, insufficient funds", "refusée, provision insuffisante"),
     ("4000 0000 0000 0069", "refused, expired", "refusée, expirée"),
+    ("4000 0000 0000 0036", "accepted, another postcode", "acceptée, autre code postal"),
     ("4000 0000 0000 0341", "can be saved, later charges are refused", "s’enregistre, débits suivants refusés"),
 )
 
@@ -202,7 +207,8 @@ def entry(session: dict[str, Any], lang: str, problem: str) -> str:
         parts.append(f'<p class="soft">{text["kept"]}</p>')
     if session["payment_method_types"] == ["sepa_debit"]:
         return frame(lang, "..", text["sepa_title"], "".join([*parts, _account_form(text), _accounts(text, lang)]))
-    parts.append(_form(text, text["pay"] + " " + money(session["amount_total"], lang) if paying else text["keep"]))
+    button = text["pay"] + " " + money(session["amount_total"], lang) if paying else text["keep"]
+    parts.append(_form(text, button, address=session["billing_address_collection"] == "required"))
     if session["cancel_url"]:
         parts.append(f'<a class="back" href="{escape(session["cancel_url"])}">{text["back"]}</a>')
     rows = "".join(
@@ -232,7 +238,11 @@ def _accounts(text: dict[str, str], lang: str) -> str:
     return f"<details><summary>{text['ibans']}</summary><table><tbody>{rows}</tbody></table></details>"
 
 
-def _form(text: dict[str, str], button: str) -> str:
+def _form(text: dict[str, str], button: str, *, address: bool) -> str:
+    asked = f"""<label for="line1">{text["street"]}</label>
+<input id="line1" name="line1" autocomplete="billing address-line1" maxlength="100">
+<label for="postal_code">{text["postcode"]}</label>
+<input id="postal_code" name="postal_code" autocomplete="billing postal-code" maxlength="20">"""
     return f"""<form method="post">
 <label for="number">{text["number"]}</label>
 <input id="number" name="number" inputmode="numeric" autocomplete="cc-number" maxlength="23" required>
@@ -242,6 +252,7 @@ def _form(text: dict[str, str], button: str) -> str:
 <input id="cvc" name="cvc" inputmode="numeric" autocomplete="cc-csc" maxlength="4" required></div></div>
 <label for="name">{text["name"]}</label>
 <input id="name" name="name" autocomplete="cc-name" maxlength="100" required>
+{asked if address else ""}
 <button type="submit">{escape(button)}</button></form>"""
 
 

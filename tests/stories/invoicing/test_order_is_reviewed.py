@@ -229,6 +229,27 @@ class TestHeldWithItsMoney:
         assert ledger.balance(ledger.CUSTOMERS, alice.account) == -order.total_cents
         assert till.booked() == order.total_cents, "the money is in the books, and not given back"
 
+    @pytest.mark.parametrize(
+        ("number", "postcode", "reasons"),
+        [("4242 4242 4242 4242", "75002", []), ("4242 4242 4242 4242", "13001", ["card_postcode"]),
+         ("4000 0000 0000 0036", "75002", ["card_postcode"]), ("4000 0000 0000 0028", "75002", [])],
+        ids=["the same", "another", "not the holder's", "the street, shown only"],
+    )  # fmt: skip
+    def test_the_address_given_with_the_card_is_compared(
+        self, till: Till, world: World, number: str, postcode: str, reasons: list[str]
+    ) -> None:
+        alice = world.customer()
+        alice.account.postcode = "75002"
+        alice.account.save()
+        payment = till.start(till.shop.order(alice), alice)
+        till.pay(payment, number, line1="1 rue de la Paix", postal_code=postcode)
+        till.deliver()
+        world.work()
+        payment.refresh_from_db()
+        found = OrderReview.objects.filter(order=payment.order)
+        assert [one.reasons for one in found] == ([reasons] if reasons else [])
+        assert payment.street_check == ("fail" if number.endswith("28") else "pass")
+
     def test_accepted_it_goes_on_as_if_it_had_never_been_held(self, till: Till, world: World, shop: Shop) -> None:
         alice = world.customer()
         order, payment = paid_with(till, world, alice)
