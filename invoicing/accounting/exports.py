@@ -8,22 +8,25 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from xml.etree import ElementTree as ET
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, Sum
 from django.utils import translation
 
-from invoicing.accounting import fec_rules, ledger
-from invoicing.accounting.fec_rules import Line
+from invoicing.accounting import fec_rules, ledger, naming
+from invoicing.accounting.fec_rules import Claim, Lettered, Line
 from invoicing.handing_out import Made
 from invoicing.issuing import parties
-from invoicing.models import Entry, InvoiceKind, LedgerAccount, Posting, Settlement
+from invoicing.models import Entry, Invoice, InvoiceKind, LedgerAccount, Posting, Settlement
 from invoicing.taxing import declared
 from invoicing.taxing.report_rules import Span
+from panel.core import badges
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.money import CENT, Cents, round_cents
 
+BATCH = 2000
 SALES = ("VE", "Ventes")  # what a document booked, late-payment statements too
 BANK = ("BQ", "Banque et encaissements")  # whatever moves money at the bank, or on its way there
 OTHER = ("OD", "Opérations diverses")
@@ -44,19 +47,48 @@ def _fec_lines(span: Span) -> Iterator[Line]:
     moved = Posting.objects.filter(entry=OuterRef("entry"), ledger_account__code__in=AT_THE_BANK)
     rows = rows.select_related("entry", "ledger_account", "account").annotate(at_the_bank=Exists(moved))
     rows = rows.order_by("entry__booked_on", "entry_id", "pk")
-    numbers, last = _numbers_before(span), 0
+    numbers, last, letters = _numbers_before(span), 0, _letters(span.end)
     with translation.override("fr"):
-        for posting in rows.iterator(chunk_size=2000):
-            entry, year = posting.entry, posting.entry.booked_on.year
-            if entry.pk != last:
-                numbers[year] = numbers.get(year, 0) + 1
-                last = entry.pk
-            journal, journal_name = _journal(entry.kind, at_the_bank=posting.at_the_bank)
-            yield Line(
-                journal, journal_name, numbers[year], entry.booked_on, posting.ledger_account.code,
-                _name(posting.ledger_account), posting.account.reference if posting.account else "",
-                str(posting.account) if posting.account else "", entry.ref, f"{entry.kind} {entry.ref}", posting.cents,
-            )  # fmt: skip
+        for batch in _batches(rows.iterator(chunk_size=BATCH)):
+            named = naming.names({(one.entry.kind, one.entry.ref) for one in batch})
+            for posting in batch:
+                entry, year = posting.entry, posting.entry.booked_on.year
+                if entry.pk != last:
+                    numbers[year] = numbers.get(year, 0) + 1
+                    last = entry.pk
+                journal, journal_name = _journal(entry.kind, at_the_bank=posting.at_the_bank)
+                piece = named[entry.kind, entry.ref]
+                settled = letters.get(entry.pk) if posting.ledger_account.code == ledger.CUSTOMERS else None
+                yield Line(
+                    journal, journal_name, numbers[year], entry.booked_on, posting.ledger_account.code,
+                    _name(posting.ledger_account), posting.account.reference if posting.account else "",
+                    str(posting.account) if posting.account else "", piece,
+                    f"{badges.of(entry.kind, 'entry').label} {piece}", posting.cents,
+                    settled.letter if settled else "", settled.day if settled else None,
+                )  # fmt: skip
+
+
+def _batches(rows: Iterator[Posting]) -> Iterator[list[Posting]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
+
+
+def _letters(until: date) -> dict[int, Lettered]:
+    """Which entries on the customers' account settle one another, as the books stood before `until`."""
+    moved = Sum("postings__cents", filter=Q(postings__ledger_account__code=ledger.CUSTOMERS))
+    entries = Entry.objects.filter(booked_on__lt=until).annotate(moved=moved).exclude(moved=None)
+    known = {(kind, ref): pk for pk, kind, ref in entries.values_list("pk", "kind", "ref")}
+    documents = set(InvoiceKind.values)
+    told = entries.values_list("pk", "kind", "ref", "booked_on", "moved")
+    claims = {pk: Claim(day, cents, ref if kind in documents else "") for pk, kind, ref, day, cents in told}
+    settled = Settlement.objects.filter(entry__booked_on__lt=until)
+    links = [(known.get((kind, number), 0), entry)
+             for kind, number, entry in settled.values_list("invoice__kind", "invoice__number", "entry")]  # fmt: skip
+    for (kind, ref), pk in known.items():  # what goes on to the funds, or is no loss any more, by another entry
+        first, _colon, rest = ref.partition(":")
+        if kind in ("to_funds", "no_loss") and (first, rest) in known:
+            links.append((pk, known[first, rest]))
+    return fec_rules.lettered(claims, links)
 
 
 def _name(account: LedgerAccount) -> str:
@@ -165,20 +197,26 @@ def _quarter(day: date) -> str:
 
 
 def des(span: Span) -> Made:
-    """The European statement of services of a month (customs' XML): whole euros for each customer's VAT number."""
+    """The European statement of services of a month (customs' XML): whole euros for each customer's VAT number. The
+    statements of the months that have one are numbered in order; a month that is stated anew keeps its number."""
     sums: dict[str, Cents] = {}
     for row in declared.sold(span.start, span.end):
         if row.code == "AE" and row.vat_number:
             sums[row.vat_number] = sums.get(row.vat_number, 0) + row.net
     root = ET.Element("fichier_des")
     statement = ET.SubElement(root, "declaration_des")
-    _put(statement, num_des="000001", num_tvaFr=str(settings.CLAUSE_SELLER["vat_number"]),
+    _put(statement, num_des=f"{_number(span):06d}", num_tvaFr=str(settings.CLAUSE_SELLER["vat_number"]),
          mois_des=f"{span.last:%m}", an_des=f"{span.last:%Y}")  # fmt: skip
     for place, (number, cents) in enumerate(sorted(sums.items()), start=1):
         line = ET.SubElement(statement, "ligne_des")
         _put(line, numlin_des=f"{place:06d}", valeur=str(_whole_euros(cents)), partner_des=number)
     content = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return Made(f"des-{span.last:%Y-%m}.xml", "application/xml", content)
+
+
+def _number(span: Span) -> int:
+    stated = Invoice.objects.filter(lines__vat_code="AE", issued_on__lt=span.end)
+    return max(1, stated.dates("issued_on", "month").count())
 
 
 def _put(parent: ET.Element, **texts: str) -> None:

@@ -16,7 +16,7 @@ from invoicing.accounting.figures_rules import Billed, Churn, Life
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, Posting, Subscription
 from panel.core.calendars import add_months, paris_date
 from panel.core.charts import Chart, Series
-from panel.core.money import Cents, format_eur
+from panel.core.money import CENT, Cents, euros, format_eur
 
 MONTHS = 12
 
@@ -29,9 +29,23 @@ def _money(cents: Any) -> str:
     return format_eur(int(cents), get_language() or "en")
 
 
+def _plain(cents: Cents) -> str:
+    return str(euros(cents).quantize(CENT))
+
+
+def _in_euros(heading: str) -> str:
+    return f"{heading} (EUR)"
+
+
+def _iso(month: date) -> str:
+    return f"{month:%Y-%m}"
+
+
 @dataclass(frozen=True)
 class Report:
-    """One report: its chart, and the table that the page and the CSV show; the last columns are figures."""
+    """One report: its chart, and the table that the page shows; the last columns are figures. `file` is the same for
+    machines, its heading first: amounts with a decimal point, ISO 8601 months, each unit in its heading. `detailed`:
+    the table says more than the chart."""
 
     name: str
     title: str
@@ -39,6 +53,8 @@ class Report:
     chart: Chart | None
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    file: Sequence[Sequence[str]]
+    detailed: bool = False
 
 
 # --- recurring revenue -----------------------------------------------------------------------------------------------
@@ -103,6 +119,7 @@ def _recurring(now: datetime) -> Report:
         "recurring", chart.title,
         _("What was invoiced for periods that contain the first day of the month, an annual price as a twelfth."),
         chart, [_("Month"), _("Excluding VAT")], [[_named(day), _money(cents)] for day, cents in reversed(found)],
+        [[_("Month"), _in_euros(_("Excluding VAT"))], *([_iso(day), _plain(cents)] for day, cents in reversed(found))],
     )  # fmt: skip
 
 
@@ -111,11 +128,16 @@ def _churn(now: datetime) -> Report:
     series = [Series(_("Ended"), [one.ended for one in found], "bar"),
               Series(_("Begun"), [one.begun for one in found], "bar")]  # fmt: skip
     chart = Chart(_("Churn"), [_named(one.month) for one in found], series)
+    head = [_("Month"), _("Running"), _("Begun"), _("Ended"), _("Churn")]
     return Report(
         "churn", chart.title, _("Of the subscriptions that ran when the month began, those that ended in it."), chart,
-        [_("Month"), _("Running"), _("Begun"), _("Ended"), _("Churn")],
+        head,
         [[_named(one.month), str(one.running), str(one.begun), str(one.ended), f"{one.percent}\u00a0%"]
          for one in reversed(found)],
+        [[*head[:-1], f"{head[-1]} (%)"],
+         *([_iso(one.month), str(one.running), str(one.begun), str(one.ended), str(one.percent)]
+           for one in reversed(found))],
+        detailed=True,
     )  # fmt: skip
 
 
@@ -127,18 +149,27 @@ def _ageing(now: datetime) -> Report:
     rows = [[name, _money(cents)] for name, cents in zip(names, found, strict=True)]
     note = _("What is still to be paid, by days after the due date.")
     head = [_("Late"), _("Including VAT")]
-    return Report("ageing", chart.title, note, chart if any(found) else None, head, rows)
+    file = [[head[0], _in_euros(head[1])], *([name, _plain(cents)] for name, cents in zip(names, found, strict=True))]
+    return Report("ageing", chart.title, note, chart if any(found) else None, head, rows, file)
 
 
 def _vat(now: datetime) -> Report:
-    rows = []
+    head = [_("Month"), _("Country"), _("Rate"), _("Net"), _("VAT")]
+    rows, file = [], [[*head[:2], f"{head[2]} (%)", _("Category"), _in_euros(head[3]), _in_euros(head[4])]]
+    months = figures_rules.months(paris_date(now), MONTHS)
+    by_month: dict[str, dict[date, Cents]] = {}
     for month, code, net, tax in vat(now):
         category, country, rate = code.split(":")
         shown = f"{rate}\u00a0%" if category == "S" else _("reverse charge") if category == "AE" else _("none")
         rows.append([_named(month), country, shown, _money(net), _money(tax)])
+        file.append([_iso(month), country, rate, category, _plain(net), _plain(tax)])
+        sums = by_month.setdefault(country, {})
+        sums[month] = sums.get(month, 0) + tax
+    series = [Series(country, [sums.get(month, 0) for month in months], "bar")
+              for country, sums in sorted(by_month.items()) if any(sums.values())]  # fmt: skip
+    chart = Chart(_("VAT by month, country and rate"), [_named(month) for month in months], series, show=_money)
     note = _("From the books: sales and the VAT on them, credit notes taken off.")
-    head = [_("Month"), _("Country"), _("Rate"), _("Net"), _("VAT")]
-    return Report("vat", _("VAT by month, country and rate"), note, None, head, rows)
+    return Report("vat", chart.title, note, chart if series else None, head, rows, file, detailed=True)
 
 
 REPORTS: dict[str, Callable[[datetime], Report]] = {

@@ -19,6 +19,6 @@ def reports(request: HttpRequest) -> HttpResponse:
         if wanted not in figures.REPORTS:
             raise Http404
         report = figures.REPORTS[wanted](now)
-        return spreadsheet([list(report.head), *(list(row) for row in report.rows)], f"{wanted}-{now:%Y-%m-%d}.csv")
+        return spreadsheet([list(row) for row in report.file], f"{wanted}-{now:%Y-%m-%d}.csv")
     made = [make(now) for make in figures.REPORTS.values()]
     return render(request, "invoicing/reports.html", {"reports": made, "now": now})

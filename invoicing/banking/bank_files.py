@@ -84,6 +84,8 @@ class CarryOut(operations.Handler):
             about: dict[str, Any] = {"because": because, "of_discarded": gone, "actor": actor, "now": now}
             deeds += [partial(outcomes.refused, one, **about)
                       for one in outcomes.refusals(told, because=because, now=now)]  # fmt: skip
+            told_of = len(deeds)  # a whole file of ours that is refused names none of its debits
+            BankFile.objects.filter(pk=file.pk, receipts_found__lt=told_of).update(receipts_found=told_of)
         else:
             deeds += [partial(_take, one, file, actor=actor, now=now) for one in told.credits]
             deeds += [partial(outcomes.given_back, one, actor=actor, now=now) for one in told.returned]

@@ -83,7 +83,7 @@ def _pay(store: Store, session: Object, request: Request) -> Response:
         if intent["status"] == "requires_action":  # the person left the bank's page and tries again
             intent.update(status="requires_payment_method", next_action=None)
         address = {part: form.get(part, "")[:100] or None for part in ("line1", "postal_code")}
-        billing = {"name": form.get("name", "")[:100] or None, "address": {**objects.NOBODY["address"], **address}}
+        billing = {"name": form.get("name", "")[:100] or None, "address": {**objects.NOWHERE, **address}}
         method = store.put(objects.card_method(store, card, month, year, billing))
         back = f"{store.page_base(session['success_url'])}/c/{session['id']}/return"
         try:

@@ -7,8 +7,9 @@ from typing import Any
 from invoicing.gateways.fake.cards import Card
 from invoicing.gateways.fake.store import Object, Store
 
+NOWHERE: Object = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 NOBODY = {
-    "address": {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None},
+    "address": NOWHERE,
     "email": None,
     "name": None,
     "phone": None,

@@ -120,14 +120,16 @@ def get_subscription(request: HttpRequest, reference: str) -> SubscriptionOut:
     return _subscription(_rows(auth.actor(request, actions.SUBSCRIPTIONS)).get(reference=reference))
 
 
-@router.post("/{reference}/order-number", response=SubscriptionOut, summary="Give a subscription your order number")
+@router.post(
+    "/{reference}/order-number", response={200: SubscriptionOut}, summary="Give a subscription your order number"
+)
 @idempotency.once(actions.ORDER_NUMBER)
-def number_subscription(request: HttpRequest, reference: str, payload: OrderNumberIn) -> SubscriptionOut:
+def number_subscription(request: HttpRequest, reference: str, payload: OrderNumberIn) -> tuple[int, Schema]:
     """It stands on the invoices of this service from now on, and in the e-invoice (BT-13)."""
     asking = auth.actor(request, actions.ORDER_NUMBER)
     row = _rows(asking).get(reference=reference)
     subscriptions.give_order_number(row, payload.order_number, actor=asking, now=clock.now())
-    return _subscription(_rows(asking).get(pk=row.pk))
+    return 200, _subscription(_rows(asking).get(pk=row.pk))
 
 
 @router.post("/{reference}/change/preview", response=ChangePriceOut, summary="Price of a change")

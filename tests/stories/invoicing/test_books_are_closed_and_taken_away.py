@@ -14,8 +14,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
-from invoicing.accounting import archive, closings, exports, ledger
+from invoicing.accounting import archive, closings, exports, fec_rules, ledger
 from invoicing.accounting.archive import Unreadable
+from invoicing.accounting.fec_rules import Claim, Lettered
 from invoicing.funding import topping_up
 from invoicing.issuing import invoices, printing
 from invoicing.models import Closing, Invoice
@@ -175,6 +176,27 @@ def test_each_entry_stands_in_the_journal_of_what_it_moves(
     assert {row[0] for row in rows if row[2] in sales} == {"VE"}
 
 
+def test_what_settles_a_document_bears_its_letter_and_all_is_said_in_french(
+    world: World, shop: Shop, month: dict[str, Customer]
+) -> None:
+    """Paid on the day it was issued; and one that stays open bears none."""
+    alice = month["alice"]
+    number = shop.invoices(alice)[0].number
+    rows = [line.split("\t") for line in exports.fec(MARCH).content.decode().split("\r\n")[1:-1]]
+    of_alice = [row for row in rows if row[4] == "411000" and row[6] == alice.account.reference]
+    assert {(row[13], row[14]) for row in of_alice} == {(number, of_alice[0][3])}
+    assert {row[13] for row in rows if row[4] != "411000"} == {""}
+    assert [row[10].split(" ")[0] for row in of_alice] == ["Facture", "Paiement"]
+    assert of_alice[0][10] == f"Facture {number}"
+
+
+def test_only_what_comes_to_nothing_is_lettered() -> None:
+    claims = {1: Claim(date(2026, 3, 2), 100, "F1"), 2: Claim(date(2026, 3, 9), -60), 3: Claim(date(2026, 3, 9), -40),
+              4: Claim(date(2026, 3, 3), 50, "F2"), 5: Claim(date(2026, 3, 4), -20)}  # fmt: skip
+    settled = Lettered("F1", date(2026, 3, 9))
+    assert fec_rules.lettered(claims, [(1, 2), (3, 1), (4, 5), (1, 9)]) == {1: settled, 2: settled, 3: settled}
+
+
 def rows_of(made: exports.Made) -> list[list[str]]:
     return [line.split(";") for line in made.content.decode("utf-8-sig").split("\r\n")[:-1]]
 
@@ -215,6 +237,11 @@ def test_the_statement_of_services_names_each_number_once(world: World, shop: Sh
     assert [element.text for element in root.findall("declaration_des/ligne_des/partner_des")] == ["DE136695976"]
     assert [element.text for element in root.findall("declaration_des/ligne_des/valeur")] == ["12"]
     assert (root.findtext("declaration_des/mois_des"), root.findtext("declaration_des/an_des")) == ("03", "2026")
+    world.until(world.now.replace(month=5, day=5))
+    shop.buy(month["lukas"])
+    spans = (MARCH, Span(date(2026, 5, 1), date(2026, 6, 1)))
+    numbers = [ET.fromstring(exports.des(span).content).findtext("declaration_des/num_des") for span in spans]  # noqa: S314
+    assert numbers == ["000001", "000002"], "in the order of the months that have one; stated anew, the same"
 
 
 def test_a_name_that_looks_like_a_formula_stays_a_name(world: World, shop: Shop) -> None:

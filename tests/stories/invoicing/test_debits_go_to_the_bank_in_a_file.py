@@ -328,6 +328,7 @@ class TestRefused:
         group = debit_rules.group(batch.reference, DAY) if by_group else ""
         take(world, billing, report(batch, whole="FF01", group=group))
         assert now_is(invoice, debit) == ("open", "refused", "failed")
+        assert [(one.receipts_new, one.receipts_found) for one in BankFile.objects.all()] == [(1, 1)]
 
     def test_unknown_ones_go_to_the_staffs_queue(self, world: World, shop: Shop, billing: Actor) -> None:
         _alice, invoice, debit = sent(world, shop, billing)

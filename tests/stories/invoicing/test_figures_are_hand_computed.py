@@ -81,12 +81,18 @@ def test_the_page_draws_them_and_each_is_a_file(told: World, settings: Any, monk
     monkeypatch.setattr("panel.core.clock.now", lambda: told.now)
     client = logged_in(User.objects.get(pk=told.staff("billing").user_id))
     page = client.get("/ops/ledger/reports/").content.decode()
-    assert page.count("chart-svg") == 3
-    for name, words in (("recurring", "9.92"), ("churn", "50.0"), ("ageing", "120.00"), ("vat", "22.61")):
+    assert page.count("chart-svg") == 4
+    for name, words, head, row in (
+        ("recurring", "9.92", "Month;Excluding VAT (EUR)", "2026-05;15.82"),
+        ("churn", "50.0", "Month;Running;Begun;Ended;Churn (%)", "2026-04;2;0;1;50.0"),
+        ("ageing", "120.00", "Late;Including VAT (EUR)", "31 to 60 days;7.08"),
+        ("vat", "22.61", "Month;Country;Rate (%);Category;Net (EUR);VAT (EUR)", "2026-03;DE;19;S;119.00;22.61"),
+    ):
         assert words in page
         answer = client.get(f"/ops/ledger/reports/?csv={name}")
         assert answer["Content-Type"].startswith("text/csv")
-        assert words in answer.content.decode("utf-8-sig")
+        file = answer.content.decode("utf-8-sig").splitlines()
+        assert (file[0], row in file, "€" in "".join(file)) == (head, True, False)
     assert client.get("/ops/ledger/reports/?csv=nothing").status_code == 404
 
 

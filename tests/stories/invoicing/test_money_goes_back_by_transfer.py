@@ -60,7 +60,7 @@ def test_it_leaves_the_funds_and_the_bank_once(world: World, alice: Customer, sa
     assert said == {"VIR 1": -1_000, "BACK 17": 400}
     assert [one.name for one in ledger_selectors.sources(entry)] == ["Paid back by transfer, BACK 17"]
     written = exports.fec(Span(today, today + timedelta(days=1))).content.decode()
-    assert any(line.startswith("BQ") and "paid_back" in line for line in written.splitlines())
+    assert any(line.startswith("BQ") and "BACK 17" in line for line in written.splitlines())
 
 
 @pytest.mark.parametrize(
