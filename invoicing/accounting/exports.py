@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import islice
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from django.conf import settings
@@ -63,12 +64,12 @@ def _fec_lines(span: Span) -> Iterator[Line]:
                     journal, journal_name, numbers[year], entry.booked_on, posting.ledger_account.code,
                     _name(posting.ledger_account), posting.account.reference if posting.account else "",
                     str(posting.account) if posting.account else "", piece,
-                    f"{badges.of(entry.kind, 'entry').label} {piece}", posting.cents,
+                    f"{badges.of(entry.kind, 'entry').word} {piece}", posting.cents,
                     settled.letter if settled else "", settled.day if settled else None,
                 )  # fmt: skip
 
 
-def _batches(rows: Iterator[Posting]) -> Iterator[list[Posting]]:
+def _batches(rows: Iterator[Any]) -> Iterator[list[Any]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
 

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import CharField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from invoicing import rules
@@ -182,6 +184,12 @@ def record_payment(
 
 TAKEN_BACK = "taken_back"
 """The kind of the entry that mirrors a payment which was taken back; it is called after its key."""
+
+
+def with_taken_back(rows: QuerySet[ManualPayment]) -> QuerySet[ManualPayment]:
+    """Payments with the Paris day on which staff took each back (`taken_back_on`), if it did."""
+    mirror = Entry.objects.filter(kind=TAKEN_BACK, ref=Cast(OuterRef("pk"), CharField()))
+    return rows.annotate(taken_back_on=Subquery(mirror.values("booked_on")[:1]))
 
 
 def is_taken_back(payment: ManualPayment) -> bool:

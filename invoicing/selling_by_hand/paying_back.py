@@ -14,11 +14,13 @@ from django.utils.translation import gettext as _
 
 from invoicing.accounting import ledger
 from invoicing.banking.camt import Outgoing
+from invoicing.documents import texts
 from invoicing.funding import funds
 from invoicing.journal import tell
 from invoicing.models import PaidBack
 from invoicing.paying import settlement
 from panel.accounts.models import Account
+from panel.core import mail
 from panel.core.actors import SYSTEM, Actor
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
@@ -64,6 +66,13 @@ def record(
         ) from None
     funds.take_out(held, cents, to=ledger.BANK, kind=PAID_BACK, ref=str(made.pk), now=now)
     tell("funds.paid_back", made, now=now, actor=actor, rule="INV-6", data=_named(made))
+    language = texts.language_of(held.language)
+    mail.send(
+        "funds_paid_back", to=held.billing_email, lang=language, now=now, account_id=held.pk, subject=made,
+        key=f"paid-back:{made.pk}",
+        context={"name": held.name, "amount": texts.money(language, cents), "reference": reference,
+                 "day": texts.day(language, paid_on), "last4": made.iban_last4},
+    )  # fmt: skip
     return made
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from invoicing.accounting import ledger
 from invoicing.banking import bank_models, bank_rules
+from invoicing.documents import texts
 from invoicing.funding import funds
 from invoicing.journal import tell
 from invoicing.models import BankReceipt, Entry, Invoice, ManualPayment, Settlement
@@ -20,7 +21,7 @@ from invoicing.paying import settlement
 from invoicing.selling_by_hand import giving_up, manual_sales, unmet
 from panel.accounts import approvals
 from panel.accounts.models import Account, Approval
-from panel.core import events
+from panel.core import events, mail
 from panel.core.actors import SYSTEM, Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import Event, subject_of
@@ -122,6 +123,7 @@ def _carry_out(payment: ManualPayment, *, actor: Actor, now: datetime) -> None:
         receipt.why = bank_models.TAKEN_BACK
         receipt.save(update_fields=["payment", "account", "ended_at", "why"])
     unmet.carried_out(payment, now=now)
+    _write(payment, invoice if owed else None, now=now)
     tell("manual_payment.taken_back", payment, now=now, actor=actor, rule="INV-11", data=_named(payment))
 
 
@@ -137,3 +139,14 @@ def granted(event: Event, *, now: datetime) -> None:
 def _named(payment: ManualPayment) -> dict[str, object]:
     number = payment.invoice.number if payment.invoice else ""
     return {"amount_cents": payment.cents, "invoice": number, "payment": payment.pk}
+
+
+def _write(payment: ManualPayment, invoice: Invoice | None, *, now: datetime) -> None:
+    """The customer is told; `invoice` is open again by it."""
+    account, language = payment.account, texts.language_of(payment.account.language)
+    mail.send(
+        "payment_taken_back", to=account.billing_email, lang=language, now=now, account_id=account.pk, subject=payment,
+        key=f"taken-back:{payment.pk}",
+        context={"name": account.name, "amount": texts.money(language, payment.cents), "reference": payment.reference,
+                 "day": texts.day(language, payment.received_on), "invoice": invoice.number if invoice else ""},
+    )  # fmt: skip

@@ -376,6 +376,8 @@ PAGES: dict[str, str] = {
     "api:add_funds": TOKEN_ONLY,
     "api:list_top_ups": TOKEN_ONLY,
     "api:list_payments": TOKEN_ONLY,
+    "api:list_received": TOKEN_ONLY,
+    "api:list_paid_back": TOKEN_ONLY,
     "api:get_payment": TOKEN_ONLY,
     "api:get_statement": TOKEN_ONLY,
     "api:list_mandates": TOKEN_ONLY,

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from invoicing import actions, selectors
 from invoicing.accounting import statements
-from invoicing.models import Payment
+from invoicing.models import ManualPayment, PaidBack, Payment
+from invoicing.selling_by_hand import manual_sales
 from panel.accounts import selectors as people
 from panel.api import auth, paging
 from panel.core import clock
@@ -28,6 +29,22 @@ class PaidOut(Schema):
     top_up: str | None
     created_at: datetime
     ended_at: datetime | None
+
+
+class ReceivedOut(Schema):
+    reference: str
+    means: str = Field(description="transfer or cheque")
+    amount_cents: int
+    received_on: date
+    invoice: str | None = Field(description="What it paid; none: your funds.")
+    taken_back_on: date | None = Field(description="It counts no longer since this day.")
+
+
+class PaidBackOut(Schema):
+    reference: str
+    amount_cents: int
+    paid_on: date
+    iban_last4: str
 
 
 class MovementOut(Schema):
@@ -67,6 +84,29 @@ def list_payments(request: HttpRequest, paged: paging.Paging) -> dict[str, Any]:
 @router.get("/payments/{reference}", response=PaidOut, summary="Get a payment")
 def get_payment(request: HttpRequest, reference: str) -> PaidOut:
     return _paid(selectors.payments(auth.actor(request, actions.INVOICES)).get(reference=reference))
+
+
+@router.get("/received", response=paging.Pages[ReceivedOut], summary="List transfers and cheques received")
+def list_received(request: HttpRequest, paged: paging.Paging) -> dict[str, Any]:
+    """What came outside the payment provider, with what was taken back of it since."""
+    rows = manual_sales.with_taken_back(ManualPayment.objects.visible_to(auth.actor(request, actions.INVOICES)))
+
+    def out(row: Any) -> ReceivedOut:
+        return ReceivedOut(
+            reference=row.reference, means=row.means, amount_cents=row.cents, received_on=row.received_on,
+            invoice=row.invoice.number if row.invoice else None, taken_back_on=row.taken_back_on,
+        )  # fmt: skip
+
+    return paging.page(rows.select_related("invoice"), paged, out)
+
+
+@router.get("/paid-back", response=paging.Pages[PaidBackOut], summary="List transfers back to you")
+def list_paid_back(request: HttpRequest, paged: paging.Paging) -> dict[str, Any]:
+    """What was sent back to your bank account out of your funds."""
+    rows = PaidBack.objects.visible_to(auth.actor(request, actions.INVOICES))
+    return paging.page(rows, paged, lambda row: PaidBackOut(
+        reference=row.reference, amount_cents=row.cents, paid_on=row.paid_on, iban_last4=row.iban_last4
+    ))  # fmt: skip
 
 
 @router.get("/statement", response=StatementOut, summary="Statement of account")

@@ -16,6 +16,7 @@ from panel.accounts.models import User
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
+from tests.pages.test_api import Program, token_of
 from tests.support import debiting
 from tests.support.bank_statement import statement
 from tests.support.personas import logged_in
@@ -58,6 +59,10 @@ def test_it_leaves_the_funds_and_the_bank_once(world: World, alice: Customer, sa
     today = paris_date(world.now)
     said = {one.movement.ref: one.movement.cents for one in statements.of(alice.account, today, today).rows}
     assert said == {"VIR 1": -1_000, "BACK 17": 400}
+    (mail,) = world.mails("funds_paid_back")
+    assert ("BACK 17" in mail.content.body, "0189" in mail.content.body) == (True, True)
+    (row,) = Program(token_of(alice)).get("/paid-back").json()["items"]
+    assert (row["reference"], row["amount_cents"], row["iban_last4"]) == ("BACK 17", 400, "0189")
     assert [one.name for one in ledger_selectors.sources(entry)] == ["Paid back by transfer, BACK 17"]
     written = exports.fec(Span(today, today + timedelta(days=1))).content.decode()
     assert any(line.startswith("BQ") and "BACK 17" in line for line in written.splitlines())

@@ -18,6 +18,7 @@ from panel.core.actors import Actor
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
+from tests.pages.test_api import Program, token_of
 from tests.support import debiting, owing
 from tests.support.bank_statement import statement
 from tests.support.personas import logged_in
@@ -71,6 +72,10 @@ def test_a_cheque_that_bounced_is_owed_again_and_its_mirror_is_booked(world: Wor
     today = paris_date(world.now)
     said = [(one.movement.kind, one.movement.ref) for one in statements.of(alice.account, today, today).rows]
     assert ("taken_back", "CHQ 7") in said
+    (told,) = world.mails("payment_taken_back")
+    assert (invoice.number in told.content.body, "bounced" in told.content.body) == (True, False)
+    (row,) = Program(token_of(alice)).get("/received").json()["items"]
+    assert (row["reference"], row["taken_back_on"]) == ("CHQ 7", today.isoformat())
     assert not Event.objects.filter(data__icontains="bounced").exists()
     with pytest.raises(RuleViolation, match="already"):
         back(world, payment, sam)
