@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from invoicing.documents import Party, texts
 from invoicing.models import PaymentState
-from invoicing.tax_tables import oss_rates
 from invoicing.taxing import channel_rules, ip_countries, location_rules, tax_rules, vat_rates
 from invoicing.taxing.tax_rules import SellerVat, VatFacts, VatTreatment
 from panel.accounts.models import Account
@@ -125,7 +124,7 @@ def vat_treatment(account: Account, terms: Terms, *, now: datetime, net: Cents =
 
 def vat_at_once(account: Account, terms: Terms, *, now: datetime) -> VatTreatment | None:
     """`vat_treatment` where nothing has to be looked up for it: at home, and elsewhere with a proved number."""
-    seller = SellerVat(terms.vat.home_rate, uses_oss=False, oss_rates=oss_rates())
+    seller = SellerVat(terms.vat.home_rate, uses_oss=False, oss_rates=vat_rates.of_parts_of_france(account.country))
     found = tax_rules.treatment(vat_facts(account, terms, now=now), seller, paris_date(now))
     return None if found.reason in BY_LOCATION else found
 
@@ -147,7 +146,7 @@ def seller_vat(country: str, terms: Terms, *, now: datetime, net: Cents = 0) -> 
     """The seller's VAT position towards `country` for a sale of `net` cents: the home rate of the terms, and there the
     One Stop Shop's."""
     if vat_rates.taxed_at_home(country):
-        return SellerVat(home_rate=terms.vat.home_rate, uses_oss=False, oss_rates=oss_rates())
+        return SellerVat(terms.vat.home_rate, uses_oss=False, oss_rates=vat_rates.of_parts_of_france(country))
     uses_oss = vat_rates.uses_oss(terms, now=now, net=net)
     return SellerVat(terms.vat.home_rate, uses_oss, vat_rates.of_country(country))
 

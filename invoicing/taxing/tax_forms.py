@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.taxing.report_rules import Span
-from invoicing.taxing.tax_rules import EU, LIKE_FRANCE
+from invoicing.taxing.tax_rules import EU, LIKE_FRANCE, OVERSEAS
 from panel.accounts import countries
 from panel.accounts.models import Account
 
@@ -29,16 +29,16 @@ class TaxIdentityForm(forms.ModelForm):
 
 
 def _states() -> list[tuple[str, str]]:
-    return [(code, name) for code, name in countries.choices() if code in EU - LIKE_FRANCE]
+    return [(code, name) for code, name in countries.choices() if code in EU - LIKE_FRANCE | OVERSEAS]
 
 
 class VatRateForm(forms.Form):
-    """A member state's new standard rate (INV-10)."""
+    """A new standard rate of a member state or an overseas department (INV-10)."""
 
     country = forms.ChoiceField(label=_("Country"), choices=_states)
     rate = forms.DecimalField(
-        label=_("Rate in percent"), min_value=Decimal(15), max_value=Decimal(50), max_digits=4, decimal_places=2,
-        help_text=_("No member state may go below 15."),
+        label=_("Rate in percent"), min_value=Decimal("0.01"), max_value=Decimal(50), max_digits=4, decimal_places=2,
+        help_text=_("No member state may go below 15; overseas departments may."),
     )  # fmt: skip
     since = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
     source = forms.CharField(

@@ -35,7 +35,8 @@ class VatCheck(models.Model):
 
 
 class VatRate(models.Model):
-    """A member state's standard rate in percent from a day on, entered by staff beside those of the program.
+    """The standard rate of a member state or an overseas department, in percent from a day on, entered by staff beside
+    those of the program.
 
     A row is never rewritten; one entered by mistake is no longer `kept`.
     """
@@ -53,7 +54,10 @@ class VatRate(models.Model):
         ordering = ("country", "since")
         constraints = (
             models.UniqueConstraint(fields=("country", "since"), condition=Q(kept=True), name="vat_rate_once"),
-            models.CheckConstraint(condition=Q(rate__gte=15, rate__lte=50), name="vat_rate_is_a_standard_rate"),
+            models.CheckConstraint(
+                condition=Q(rate__gte=15, rate__lte=50) | Q(rate__gt=0, rate__lte=50, country__in=["GP", "MQ", "RE"]),
+                name="vat_rate_is_a_standard_rate",
+            ),
         )
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 from invoicing.models import VatCheck, VatRate
 from invoicing.tax_tables import oss_rates
 from invoicing.taxing import vat_rates
-from invoicing.taxing.tax_rules import EU, LIKE_FRANCE, OssRate
+from invoicing.taxing.tax_rules import EU, LIKE_FRANCE, OVERSEAS, OssRate
 from invoicing.taxing.vat_checks import ASK
 from panel import terms
 from panel.accounts import countries
@@ -42,13 +42,13 @@ class State:
 
 
 def states(now: datetime) -> list[State]:
-    """Every member state but France, by name in the reader's language."""
+    """Every member state but France, and the overseas departments, by name in the reader's language."""
     day = paris_date(now)
     known = {(rate.country, rate.since): rate for rate in oss_rates()}
     known |= {(row.country, row.since): OssRate(row.country, row.rate, row.since)
               for row in VatRate.objects.filter(kept=True)}  # fmt: skip
     found = []
-    for country in EU - LIKE_FRANCE:
+    for country in EU - LIKE_FRANCE | OVERSEAS:
         rates = sorted((rate for key, rate in known.items() if key[0] == country), key=lambda rate: rate.since)
         past = [rate for rate in rates if rate.since <= day]
         coming = [rate for rate in rates if rate.since > day]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from invoicing.models import Invoice, InvoiceKind, VatRate
 from invoicing.tax_tables import oss_rates
-from invoicing.taxing.tax_rules import EU, LIKE_FRANCE, OssRate
+from invoicing.taxing.tax_rules import EU, LIKE_FRANCE, OVERSEAS, OssRate
 from panel.core import events
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date
@@ -21,15 +21,22 @@ from panel.core.errors import RuleViolation
 from panel.core.money import Cents
 from panel.terms import Terms
 
+LEAST = 15  # percent (art. 97 of the VAT directive)
 SOLD_TO_CONSUMERS = ("oss", "below_threshold")
 
 
 def of_country(country: str) -> tuple[OssRate, ...]:
-    """Every rate on file for a member state; what staff entered for a day stands before what came with the program."""
+    """Every rate on file for a member state, or an overseas department; what staff entered for a day stands before what
+    came with the program."""
     entered = [OssRate(row.country, row.rate, row.since) for row in VatRate.objects.filter(country=country, kept=True)]
     days = {rate.since for rate in entered}
     shipped = [rate for rate in oss_rates() if rate.country == country and rate.since not in days]
     return tuple(sorted([*shipped, *entered], key=lambda rate: rate.since))
+
+
+def of_parts_of_france(country: str) -> tuple[OssRate, ...]:
+    """As `of_country` where French VAT is due at a rate of its own; nothing is looked up anywhere else."""
+    return of_country(country) if country in OVERSEAS else ()
 
 
 def taxed_at_home(country: str) -> bool:
@@ -59,10 +66,12 @@ def sold_to_consumers(year: int) -> Cents:
 
 @transaction.atomic
 def enter(country: str, rate: Decimal, since: date, *, source: str, actor: Actor, now: datetime) -> VatRate:
-    """A member state's standard rate in percent from `since` on. RuleViolation for a country outside the EU, a rate
-    no member state may have, a missing source, or a day that has an entered rate already."""
-    if country not in EU:
+    """The standard rate in percent of a member state, or of an overseas department, from `since` on. RuleViolation for
+    any other country, a rate no member state may have, a missing source, or a day that has an entered rate already."""
+    if country not in EU | OVERSEAS:
         raise RuleViolation(_("This is no member state of the European Union."), rule="INV-10", field="country")
+    if country in EU and rate < LEAST:
+        raise RuleViolation(_("No member state may go below 15."), rule="INV-10", field="rate")
     if not source.strip():
         raise RuleViolation(_("Please name the law or the notice."), rule="INV-10", field="source")
     row = VatRate(

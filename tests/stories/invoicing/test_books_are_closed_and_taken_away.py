@@ -186,8 +186,8 @@ def test_what_settles_a_document_bears_its_letter_and_all_is_said_in_french(
     of_alice = [row for row in rows if row[4] == "411000" and row[6] == alice.account.reference]
     assert {(row[13], row[14]) for row in of_alice} == {(number, of_alice[0][3])}
     assert {row[13] for row in rows if row[4] != "411000"} == {""}
-    assert [row[10].split(" ")[0] for row in of_alice] == ["Facture", "Paiement"]
-    assert of_alice[0][10] == f"Facture {number}"
+    assert sorted(row[10].split(" ")[0] for row in of_alice) == ["Facture", "Paiement"]
+    assert f"Facture {number}" in {row[10] for row in of_alice}
 
 
 def test_only_what_comes_to_nothing_is_lettered() -> None:
@@ -237,9 +237,9 @@ def test_the_statement_of_services_names_each_number_once(world: World, shop: Sh
     assert [element.text for element in root.findall("declaration_des/ligne_des/partner_des")] == ["DE136695976"]
     assert [element.text for element in root.findall("declaration_des/ligne_des/valeur")] == ["12"]
     assert (root.findtext("declaration_des/mois_des"), root.findtext("declaration_des/an_des")) == ("03", "2026")
-    world.until(world.now.replace(month=5, day=5))
+    world.until(world.now.replace(month=4, day=2))
     shop.buy(month["lukas"])
-    spans = (MARCH, Span(date(2026, 5, 1), date(2026, 6, 1)))
+    spans = (MARCH, Span(date(2026, 4, 1), date(2026, 5, 1)))
     numbers = [ET.fromstring(exports.des(span).content).findtext("declaration_des/num_des") for span in spans]  # noqa: S314
     assert numbers == ["000001", "000002"], "in the order of the months that have one; stated anew, the same"
 

@@ -17,6 +17,7 @@ from invoicing.models import Invoice, Payment, Subscription
 from invoicing.renewing import upcoming
 from invoicing.rules import Wanted
 from invoicing.taxing import ip_countries, vat_rates
+from panel import terms
 from panel.accounts import terms_in_force
 from panel.core.actors import SYSTEM
 from panel.core.calendars import start_of_paris_day
@@ -105,6 +106,19 @@ def test_a_rate_that_cannot_be_is_refused(world: World, country: str, source: st
     with pytest.raises(RuleViolation) as refused:
         vat_rates.enter(country, Decimal(20), date(2027, 1, 1), source=source, actor=staff, now=world.now)
     assert refused.value.field == field
+
+
+def test_a_rate_overseas_is_entered_too_and_may_be_low(world: World) -> None:
+    """CGI art. 296: 8.5 % comes with the program."""
+    staff, account = world.staff("billing"), world.customer("Zoé", kind="consumer", country="RE").account
+    vat_rates.enter("RE", Decimal("9.5"), date(2026, 3, 4), source="a new act", actor=staff, now=world.now)
+    rates = []
+    for _day in range(3):
+        rates.append(parties.vat_treatment(account, terms.current(world.now), now=world.now).rate)
+        world.advance(days=1)
+    assert rates == [Decimal("8.5"), Decimal("8.5"), Decimal("9.5")]
+    with pytest.raises(RuleViolation, match="below 15"):
+        vat_rates.enter("DE", Decimal("9.5"), date(2026, 3, 4), source="a new act", actor=staff, now=world.now)
 
 
 def sell(world: World, customer: Customer, net_cents: int) -> None:
