@@ -356,6 +356,7 @@ PAGES: dict[str, str] = {
     "api:get_subscription": TOKEN_ONLY,
     "api:preview_change_of_subscription": API_POST,
     "api:change_subscription": API_POST,
+    "api:number_subscription": API_POST,
     "api:preview_end_of_subscription": API_POST,
     "api:end_subscription": API_POST,
     "api:keep_subscription": API_POST,
