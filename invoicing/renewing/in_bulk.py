@@ -64,6 +64,7 @@ log = logging.getLogger(__name__)
 WANTED = (
     "id", "reference", "account_id", "package_id", "service_kind", "interval", "price_cents", "settings", "anchor_on",
     "period_start", "period_end", "usage_from", "next_due_on", "terms_version", "ended_at", "trial_ends_on",
+    "order_number",
 )  # fmt: skip
 """What the drawing up of a day asks of a subscription."""
 BATCH = 500  # subscriptions in a transaction; the series of numbers is held no longer than one takes
