@@ -123,7 +123,7 @@ def test_the_page_says_what_is_next_and_a_dry_run_changes_nothing(
     (row,) = dunning_selectors.described(list(dunning_selectors.late(alice.actor)), now=world.now)
     assert [(step.kind, step.on, step.stage) for step in row.steps] == [
         ("reminder", invoice.due_on + timedelta(days=late), stage) for stage, late in ((1, 1), (2, 7), (3, 12))
-    ]
+    ] + [("suspension", invoice.due_on + timedelta(days=31), 0)]  # SUB-8
     found = dunning_selectors.totals(world.staff("billing"))
     owed = invoice.due_cents
     assert {stage: (one.count, one.cents) for stage, one in found.items()} == {
