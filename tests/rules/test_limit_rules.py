@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from invoicing.limiting.limit_rules import CAP, MONTH, SERVICES, Spent, Standing, reached, refused
 from panel.terms.numbers import LimitTerms
 
-LAW = LimitTerms(paid_invoices=1, services=3, month=50_000, warn_at=(80, 100))
+LAW = LimitTerms(paid_invoices=1, services=3, month=50_000, warn_at=(80, 100), closed_ports=(25,))
 CENTS = st.integers(min_value=0, max_value=100_000)
 DAY = date(2026, 3, 1)
 
