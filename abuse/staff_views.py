@@ -8,6 +8,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -78,9 +79,10 @@ def _case_page(request: HttpRequest, case: Case, form: StaffMessageForm, *, stat
         "notices": case.notices.select_related("user", "mail"), "lines": requests.thread(case.ticket, staff=True),
         "log": selectors.history(case), "open": case.state in rules.OPEN, "statements": case.statements.all(),
         "now": shell.of(request).now, "may_decide": actions.ACCEPT.permits(actor), "buttons": buttons,
-        "owed": owed,
+        "owed": owed, "topic": f"case:{case.pk}", "here": reverse("abuse_staff:case_detail", args=[case.reference]),
     }  # fmt: skip
-    return render(request, "abuse/staff_case_detail.html", context, status=status)
+    part = web.part(request, "live", "thread")
+    return render(request, f"abuse/staff_case_detail.html{part}", context, status=status)
 
 
 Deed = Callable[..., Any]

@@ -104,6 +104,8 @@ def case_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "evidence": selectors.evidence_for_customer(case), "statements": case.statements.all(),
         "lines": requests.thread(case.ticket, staff=False), "open": case.state in rules.OPEN,
         "hours": int(cases.terms_of(case).copyright.response.total_seconds() // 3600),
-        "now": shell.of(request).now, "seller": settings.CLAUSE_SELLER,
+        "now": shell.of(request).now, "seller": settings.CLAUSE_SELLER, "topic": f"case:{case.pk}",
+        "here": request.path,
     }  # fmt: skip
-    return render(request, "abuse/case_detail.html", context, status=422 if form.errors else 200)
+    part = web.part(request, "live", "thread")
+    return render(request, f"abuse/case_detail.html{part}", context, status=422 if form.errors else 200)

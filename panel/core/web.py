@@ -49,6 +49,13 @@ def page(action: Action) -> Callable[[View], View]:
     return wrap
 
 
+def part(request: HttpRequest, *names: str) -> str:
+    """What to append to the name of a template for the part that is asked for (`?part=live`), one of `names`; "" for
+    the whole page."""
+    asked = request.GET.get("part", "")
+    return f"#{asked}" if asked in names else ""
+
+
 def hook(action: Action) -> Callable[[View], View]:
     """A machine's entry (webhook, health): checks itself; the action only names it."""
 

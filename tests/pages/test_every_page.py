@@ -1,7 +1,9 @@
 """Every address of the panel answers every kind of person as the table of expectations says, under the strict
 policy."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +206,7 @@ def test_every_address_answers_every_person_as_expected(cloud: Control) -> None:
     """The code of the table, and the policy: no other host, nothing inline; drawn images on two pages alone."""
     made = scene()
     paths, people = addresses(made), browsers(made)
-    wrong, loose = [], []
+    wrong, loose, whole = [], [], []
     for name, row in PAGES.items():
         for who, expected in zip(COLUMNS, row.split(), strict=True):
             response = people[who].get(paths[name])
@@ -212,8 +214,27 @@ def test_every_address_answers_every_person_as_expected(cloud: Control) -> None:
                 wrong.append(f"{name} {paths[name]} for {who}: {response.status_code}, not {expected}")
             if not strict(response.get("Content-Security-Policy", ""), images=name in WITH_DRAWN_IMAGES):
                 loose.append(f"{name} for {who}")
+            if who in ("owner", "staff") and response.status_code == 200:
+                whole += [f"{name} for {who}: {bad}" for bad in not_their_part(people[who], response)]
     assert wrong == []
+    assert whole == [], "a live part that fetches something else than itself"
     assert loose == [], "without the content security policy, or with a loose one"
+
+
+LIVE = re.compile(r'<\w+ id="([^"]+)"[^>]* data-live="[^"]*" data-live-url="([^"]+)"')
+
+
+def not_their_part(browser: Any, response: Any) -> list[str]:
+    """The live parts of a page that do not get themselves anew from their address, nothing around them."""
+    if response.streaming or not response["Content-Type"].startswith("text/html"):
+        return []
+    wrong = []
+    for part, url in LIVE.findall(response.content.decode()):
+        again = browser.get(unescape(url))
+        text = again.content.decode()
+        if again.status_code != 200 or "<html" in text or f'id="{part}"' not in text:
+            wrong.append(f"{part} from {url}")
+    return wrong
 
 
 def strict(policy: str, *, images: bool) -> bool:
