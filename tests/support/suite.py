@@ -1,10 +1,9 @@
 """`make test`: the whole suite on SQLite, then again on PostgreSQL and Redis; one closing line for all of it.
 
-What starts programs, makes hosts, drives a browser or counts seconds mostly waits: it goes first, a file of it always
-with the same worker, and the plain tests, which only compute, fill what it leaves of the machine. Two runs beside each
-other never share a database server. Nothing is asked twice that answers the same: where there is a PostgreSQL, it
-carries every story, and SQLite the first of each file; pages, browsers and real hosts are seen on SQLite. What is
-marked `long` is lived through on PostgreSQL alone.
+Plain tests first; then what starts programs, makes hosts or counts seconds, a file of it always with the same worker; a
+browser alone: each of them would wait for the others and be too late. Nothing is asked twice that answers the same:
+where there is a PostgreSQL, it carries every story, and SQLite the first of each file; pages, browsers and real hosts
+are seen on SQLite. What is marked `long` is lived through on PostgreSQL alone.
 """
 
 import contextlib
@@ -12,11 +11,9 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,54 +27,39 @@ PURE = ("architecture", "rules")  # no database is asked there: once is enough
 SAMPLED = ("-p", "tests.support.sampling")
 CORES = os.cpu_count() or 1
 FEW, MORE = min(4, CORES), min(4, CORES + 1)  # workers; one more where each waits for a database half of its time
-NICE = ("nice", "-n", "10")
 NOTHING_COLLECTED = 5
 CLOSING = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
 
 
 class Suite:
-    """Runs of pytest, some beside each other: what they add up to, and whether all went well. `rest`: words for all."""
+    """Runs of pytest, one after the other: what they add up to, and whether all went well. `rest`: words for all."""
 
     def __init__(self, rest: Sequence[str]) -> None:
-        self._rest, self._total, self._telling = rest, Counter[str](), threading.Lock()
+        self._rest, self._total = rest, Counter[str]()
         self._started, self.passed = time.monotonic(), True
 
-    def run(
-        self, title: str, marks: str, environment: dict[str, str], *more: str, workers: int = 0, yields: bool = False
-    ) -> None:
-        """One run, its files spread over `workers` (none: one process). One that `yields` to others tells what it says
-        line by line, any other at its end."""
+    def run(self, title: str, marks: str, environment: dict[str, str], *more: str, workers: int = 0) -> None:
+        """One run, its files spread over `workers` (none: one process)."""
         environment = {**os.environ, **environment}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every program of a test compiles the panel anew
-        command = [*(NICE if yields else ()), sys.executable, "-m", "pytest", "-q", "-m", marks]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", marks]
         if workers:  # in our own order: long ones first
             command += ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
-        began, said = time.monotonic(), list[str]()
-        if yields:
-            self._tell(f"\n--- {title}\n")
+        print(f"\n--- {title}", flush=True)
         with subprocess.Popen(
             [*command, *more, *self._rest], env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                self._tell(line) if yields else said.append(line)
+                print(line, end="", flush=True)
                 if found := CLOSING.match(line.strip()):
-                    self._add(found[1])
+                    self._total.update({word: int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", found[1])})
         if process.returncode not in (0, NOTHING_COLLECTED):
             self.passed = False
-        self._tell(*([] if yields else [f"\n--- {title}\n", *said]), f"--- {title}: {time.monotonic() - began:.0f} s\n")
-
-    def _add(self, closing: str) -> None:
-        with self._telling:
-            self._total.update({word: int(count) for count, word in re.findall(r"(\d+) ([a-z]+)", closing)})
-
-    def _tell(self, *words: str) -> None:
-        with self._telling:
-            print("".join(words), end="", flush=True)
 
     def plain(self, title: str, marks: str, environment: dict[str, str], *more: str, workers: int = FEW) -> None:
         """What starts nothing and counts no seconds."""
-        self.run(title, f"not ({ALONE}) and {marks}", environment, *more, workers=workers, yields=True)
+        self.run(title, f"not ({ALONE}) and {marks}", environment, *more, workers=workers)
 
     def seen_on_sqlite(self) -> None:
         """Whole programs, then a browser."""
@@ -91,37 +73,26 @@ class Suite:
             try:
                 services = stack.enter_context(cluster.services())
             except cluster.Missing as missing:
-                beside(self.seen_on_sqlite, lambda: self.plain("SQLite", HERE, SQLITE))
+                self.plain("SQLite", HERE, SQLITE)
+                self.seen_on_sqlite()
                 self._left_out(missing)
                 return
-            alone, touching = "crash and (postgres or redis)", [f"--ignore=tests/{folder}" for folder in PURE]
-            beside(
-                lambda: self.run("PostgreSQL and Redis, whole programs", alone, services, workers=FEW),
-                lambda: self.plain("SQLite", f"{HERE} and not long", SQLITE, *SAMPLED),
-            )
-            beside(
-                self.seen_on_sqlite,
-                lambda: self.plain(
-                    "PostgreSQL and Redis", "(postgres or not page)", services, *touching, workers=MORE
-                ),
-            )  # fmt: skip
+            self.plain("SQLite", f"{HERE} and not long", SQLITE, *SAMPLED)
+            self.seen_on_sqlite()
+            touching = [f"--ignore=tests/{folder}" for folder in PURE]
+            self.plain("PostgreSQL and Redis", "(postgres or not page)", services, *touching, workers=MORE)
+            alone = "crash and (postgres or redis)"
+            self.run("PostgreSQL and Redis, whole programs", alone, services, workers=FEW)
 
     def _left_out(self, missing: cluster.Missing) -> None:
         """Without the services it fails if they are required, and is loudly left out if not."""
-        self._tell(f"\n{'!' * 100}\n!! NOT RUN on PostgreSQL and Redis, for want of {missing}\n{'!' * 100}\n")
+        print(f"\n{'!' * 100}\n!! NOT RUN on PostgreSQL and Redis, for want of {missing}\n{'!' * 100}", flush=True)
         self.passed &= os.environ.get("CLAUSE_REQUIRE_SERVICES") != "1"
 
     def closing(self) -> str:
         self._total.pop("deselected", 0)
         words = ", ".join(f"{count} {word}" for word, count in self._total.items()) or "no tests ran"
         return f"\n{'=' * 20} {words} in {time.monotonic() - self._started:.2f}s {'=' * 20}"
-
-
-def beside(*lanes: Callable[[], None]) -> None:
-    """All of them at the same time."""
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        for each in [pool.submit(lane) for lane in lanes]:
-            each.result()
 
 
 def main() -> int:
