@@ -228,8 +228,10 @@ def not_their_part(browser: Any, response: Any) -> list[str]:
     """The live parts of a page that do not get themselves anew from their address, nothing around them."""
     if response.streaming or not response["Content-Type"].startswith("text/html"):
         return []
-    wrong = []
-    for part, url in LIVE.findall(response.content.decode()):
+    page = response.content.decode()
+    parts = LIVE.findall(page)
+    wrong = [] if len(parts) == page.count(" data-live-url=") else ["a live part has no id, by which it is exchanged"]
+    for part, url in parts:
         again = browser.get(unescape(url))
         text = again.content.decode()
         if again.status_code != 200 or "<html" in text or f'id="{part}"' not in text:

@@ -8,7 +8,7 @@
   const words = document.getElementById("ui-words").dataset;
   const POLL_MS = 20000, SLOWEST_MS = 15000;
   let tries = 0, opened = false, poll = 0;
-  const queue = new Map();
+  const queue = new Map(), running = new Set(), again = new Set();
 
   function show(state) {
     sign.dataset.state = state;
@@ -17,18 +17,27 @@
   /* Never under the reader's hand: an element that holds the focus of a field, or an open menu or dialog, waits. */
   const busy = (element) => element.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")
     || element.querySelector("dialog[open], details[data-menu][open]");
+  /* One fetch of a part at a time: it exchanges the element, so what is heard meanwhile is fetched once more after it. */
   function refresh(element) {
-    if (!element.isConnected || queue.has(element)) return;
-    queue.set(element, setTimeout(() => {
-      queue.delete(element);
-      if (!element.isConnected) return;
-      if (busy(element)) { refresh(element); return; }
-      const focus = element.contains(document.activeElement) ? document.activeElement.id : "";
-      htmx.ajax("GET", element.dataset.liveUrl, { source: element, target: element, swap: "outerHTML" }).then(() => {
+    const id = element.id;
+    if (running.has(id)) { again.add(id); return; }
+    if (queue.has(id)) return;
+    queue.set(id, setTimeout(() => {
+      queue.delete(id);
+      const part = document.getElementById(id);
+      if (!part?.dataset.liveUrl) return;
+      if (busy(part)) { refresh(part); return; }
+      const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
+      running.add(id);
+      htmx.ajax("GET", part.dataset.liveUrl, { source: part, target: part, swap: "outerHTML" }).then(() => {
         if (focus) document.getElementById(focus)?.focus();
-        const said = document.querySelector(`[data-live="${CSS.escape(element.dataset.live)}"] [data-announce]`);
+        const said = document.getElementById(id)?.querySelector("[data-announce]");
         if (said) window.clause.announce(said.textContent.trim());
-      }).catch(() => {});
+      }).catch(() => {}).finally(() => {
+        running.delete(id);
+        const present = document.getElementById(id);
+        if (again.delete(id) && present) refresh(present);
+      });
     }, busy(element) ? 1500 : 120));
   }
   /* The server is told what this page shows and since when; it refuses topics this person may not watch, and says at once
