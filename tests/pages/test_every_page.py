@@ -221,7 +221,7 @@ def test_every_address_answers_every_person_as_expected(cloud: Control) -> None:
     assert loose == [], "without the content security policy, or with a loose one"
 
 
-LIVE = re.compile(r'<\w+ id="([^"]+)"[^>]* data-live="[^"]*" data-live-url="([^"]+)"')
+LIVE = re.compile(r'<\w+(?: [^>]*)? id="([^"]+)"[^>]* data-live="[^"]*" data-live-url="([^"]+)"')
 
 
 def not_their_part(browser: Any, response: Any) -> list[str]:
