@@ -7,6 +7,7 @@ once), each day of a subscription is billed once: the run only reads what became
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -247,7 +248,7 @@ def by_clock(now: datetime, *, dry_run: bool = False) -> SweepReport:
 
 def _settle_all(items: Sequence[BillingRunItem], errors: Mapping[int, str], *, now: datetime) -> None:
     """`settle`, some hundreds at a time."""
-    hands.side_by_side(lambda some: settle(some, errors, now=now), _batched(items, AT_ONCE))
+    hands.side_by_side(partial(settle, errors=errors, now=now), _batched(items, AT_ONCE))
 
 
 def _batched(items: Sequence[BillingRunItem], size: int) -> list[Sequence[BillingRunItem]]:

@@ -11,13 +11,15 @@ class RuntimeConfig(AppConfig):
     def ready(self) -> None:
         if not settings.CLAUSE_REDIS_URL:
             return  # alone: the live channel stays inside the process, and `serve` wakes its own workers
-        from panel.core import live, operations
+        from panel.core import hands, live, operations
         from panel.core.live.redis_channel import RedisChannel
+        from panel.runtime import apart
         from panel.runtime.gathered import Gathered
 
         live.use(RedisChannel(settings.CLAUSE_REDIS_URL))
         if settings.PRODUCTION:
             operations.on_wake(Gathered(wake_celery))
+            hands.use(apart.pool)
 
 
 def wake_celery() -> None:
