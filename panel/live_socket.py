@@ -14,12 +14,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from channels.db import database_sync_to_async
-from channels.routing import URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
-from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.urls import path
 
 from panel.accounts.middleware import ACCOUNT_IN_SESSION
 from panel.accounts.models import User, actor_of
@@ -71,7 +67,7 @@ may_watch = database_sync_to_async(live.may_watch)
 _feed: asyncio.Task[None] | None = None
 
 
-def _feed_hub() -> None:
+def feed_hub() -> None:
     """With the first socket of this process, the hub gets its loop and, in production, its subscription."""
     global _feed
     if _feed is None or _feed.done():
@@ -85,7 +81,7 @@ def _feed_hub() -> None:
 async def live_socket(scope: Any, receive: Any, send: Any) -> None:
     """One socket, from its handshake to its end."""
     await receive()  # websocket.connect
-    _feed_hub()
+    feed_hub()
     actor = await actor_of_scope(scope)
     if actor is None or actor.user_id is None:
         await send({"type": "websocket.close", "code": CHANGED})
@@ -168,6 +164,3 @@ async def _review(scope: Any, slot: Slot, actor: Actor) -> None:
         for topic in list(slot.topics):
             if not topic.startswith("user:") and not await may_watch(actor, topic):
                 hub.unwatch(slot, topic)
-
-
-application = AllowedHostsOriginValidator(CookieMiddleware(URLRouter([path("ws/live/", cast("Any", live_socket))])))

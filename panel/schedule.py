@@ -9,6 +9,7 @@ SWEEPS: tuple[str, ...] = (
     "servers.meter",  #       reads the traffic counters, warns at 50, 75, 90 and 100 %             SRV-4, SRV-5
     "servers.availability",  # months that are over: credits for less than was promised              SUB-15
     "servers.host_keys",  #   machines that show another host key than their place gave             SRV-2, SRV-13
+    "servers.terminals",  #   terminals whose process has died are closed                           SRV-8
     "servers.maintenance",  # announced work begins and ends; newcomers are told                    SUB-10
     "servers.reconcile",  #   machines and blocks: what should be against what is                  SRV-1
     "abuse.escalate",  #      the ladder: address, account, subscription                          ABU-2..ABU-5, ABU-12

@@ -246,6 +246,15 @@ CLAUSE_GATEWAY: dict[str, str] = (
         or f"http://127.0.0.1:{env.number('CLAUSE_FAKE_STRIPE_PORT', PORT + 1)}",
     }
 )
+# Terminals to servers in the browser (SRV-8)
+CLAUSE_TERMINAL = {
+    "idle_minutes": env.number("CLAUSE_TERMINAL_IDLE_MINUTES", 20),
+    "longest_hours": env.number("CLAUSE_TERMINAL_LONGEST_HOURS", 8),
+    "per_person": env.number("CLAUSE_TERMINAL_PER_PERSON", 4),
+    "per_server": env.number("CLAUSE_TERMINAL_PER_SERVER", 6),
+    "history_lines": env.number("CLAUSE_TERMINAL_HISTORY_LINES", 500),
+    "staff_days": env.number("CLAUSE_TERMINAL_STAFF_DAYS", 30),
+}
 # Direct debits by files of our own: the creditor identifier (ICS) that the bank gave; none: no such mandates
 CLAUSE_SEPA = {
     "creditor_id": env.text("CLAUSE_SEPA_CREDITOR_ID", "" if PRODUCTION else "FR72ZZZ123456"),

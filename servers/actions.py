@@ -67,6 +67,12 @@ _NOT_NAMED = {
 }  # fmt: skip
 
 
+def no_machine(server: Server) -> Reason:
+    """Why there is no machine that its owner may use; None where there is one."""
+    why = rules.why_no_machine(server.state)
+    return SENTENCES[why] if why else None
+
+
 def _standing(verb: Verb, server: Server) -> rules.Standing:
     """What decides over `verb`; what costs a question is asked only where it matters."""
     return rules.Standing(

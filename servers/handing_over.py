@@ -21,6 +21,7 @@ from servers.action_log import published, told
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
 from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
+from servers.terminals import permits
 
 
 def refusal(subscription: Subscription) -> str:
@@ -67,6 +68,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     )
     outages.handed_over(server, now=now)
     firewalls.handed_over(server)
+    permits.handed_over(server, now=now)
     _addresses(server, now=now)
     reverse_names.handed_over(server)
     _keys(server, now=now)

@@ -72,6 +72,16 @@ WORDINGS.update({
     "servers.firewall.applied": Wording(_("Firewall of the server in force"), "shield", "good"),
     "servers.firewall.failed": Wording(_("Firewall of the server could not be set"), "failed", "bad"),
     "servers.firewall.unlocked": Wording(_("Outgoing mail opened: the account is no longer new"), "unlocked", "good"),
+    "servers.terminal.permitted": Wording(_("Terminals in the browser permitted"), "terminal", "good"),
+    "servers.terminal.withdrawn": Wording(_("Permission for terminals withdrawn"), "terminal", "warn"),
+    "servers.terminal.staff_let_in": Wording(_("Staff let in by terminal for %(days)s days"), "terminal", "warn"),
+    "servers.terminal.staff_kept_out": Wording(_("Staff no longer let in by terminal"), "terminal"),
+    "servers.terminal.opened": Wording(_("Terminal opened"), "terminal"),
+    "servers.terminal.closed": Wording(_("Terminal closed after %(seconds)s s"), "terminal"),
+    "servers.terminal.failed": Wording(_("A terminal could not be opened"), "failed", "warn"),
+    "servers.terminal.key_failed": Wording(
+        _("The panel’s key for terminals could not be changed on the server"), "failed", "bad"
+    ),
     "servers.reverse.changed": Wording(_("Name of an address asked for"), "address"),
     "servers.reverse.published": Wording(_("Name of an address published"), "address", "good"),
     "servers.reverse.refused": Wording(_("Name of an address refused: it does not lead there"), "address", "warn"),

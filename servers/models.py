@@ -14,11 +14,13 @@ from servers.maintaining.interruption_models import Interruption, InterruptionNo
 from servers.networking.firewall_models import Firewall
 from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
+from servers.terminals.terminal_models import TerminalPermit, TerminalSession
 
 __all__ = [
     "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Firewall", "Interruption", "InterruptionNotice",
     "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction",
-    "ServerLabel", "ServerQuerySet", "SshKey", "TrafficHour", "TrafficMonth", "TrafficReading",
+    "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth",
+    "TrafficReading",
 ]  # fmt: skip
 
 
@@ -51,9 +53,7 @@ class Server(models.Model):
     size = models.JSONField(help_text="code, vcpu, memory_mb, disk_gb")
     extra_addresses = models.PositiveSmallIntegerField(default=0)
     included_bytes = models.BigIntegerField(default=0, help_text="per traffic month (SRV-4)")
-    warn_percent = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="the client's own threshold (SRV-5)"
-    )
+    warn_percent = models.PositiveSmallIntegerField(null=True, blank=True, help_text="the client's own (SRV-5)")
     host_key = models.TextField(blank=True, help_text="pinned at creation, from the host's side")
     protected = models.BooleanField(default=False, help_text="refuses its destruction and rebuild by its owner")
     rescue_since = models.DateTimeField(null=True, help_text="while it runs a rescue system")

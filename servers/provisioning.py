@@ -18,6 +18,7 @@ from servers.action_log import attach, begin, finish, published, reopen, step, t
 from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
+from servers.terminals import permits
 
 LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
 LOOKS_BEFORE_THE_END = 20  # what nobody finishes any more is destroyed half made
@@ -57,7 +58,7 @@ def spec_of(server: Server, ip: str) -> providers.NodeSpec:
     keys = server.keys.filter(wanted=True, key__removed_at=None).values_list("key__public_key", flat=True)
     return providers.NodeSpec(
         token=server.token, name=server.name, image=server.image, size=providers.Size(**server.size),
-        place=server.place, address="" if capabilities.chooses_address else ip, keys=tuple(keys),
+        place=server.place, address="" if capabilities.chooses_address else ip, keys=(*keys, *permits.keys_on(server)),
         first_boot=server.first_boot if capabilities.first_boot else "",
     )  # fmt: skip
 

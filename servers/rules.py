@@ -129,6 +129,11 @@ _ANYWHERE = frozenset({Verb.RENAME, Verb.PROTECT, Verb.UNPROTECT})
 """What asks nothing of the machine itself."""
 
 
+def why_no_machine(state: str) -> WhyNot | None:
+    """Why there is no machine that its owner may use; None where there is one."""
+    return _NOT_ON_THE_HOST.get(state)
+
+
 def why_not(verb: Verb, at: Standing) -> WhyNot | None:
     """Why a person cannot ask `verb` of a server now; None when they can (SRV-8)."""
     refused = _NOT_ON_THE_HOST.get(at.state)

@@ -15,6 +15,7 @@ from panel.core.web import actor, page
 from servers import actions, charting, fleet, places, selectors, undone, wording
 from servers.models import Address, AddressHolding, Server
 from servers.rules import ON_THE_HOST
+from servers.terminals import terminal_actions
 
 
 @page(actions.STAFF_SEE)
@@ -67,6 +68,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "simulated": places.is_simulated(server.place), "topic": f"server:{server.pk}", "now": now,
         "live_url": f"{request.path}?part=live", "holdings": past,
         "may_manage": actions.STAFF_MANAGE.permits(actor(request)),
+        "may_open": terminal_actions.OPEN.permits(actor(request)),
         "may_limit": actions.LIMIT.permits(actor(request)) and server.state in ON_THE_HOST,
         "operations": _operations(server),
         "others": _other_holders(server),

@@ -19,6 +19,7 @@ from servers.forms import KeyForm, WarnForm
 from servers.maintaining import maintenance_wording, status_selectors
 from servers.models import Server, SshKey
 from servers.rules import ALIVE, POWER_VERBS, Verb
+from servers.terminals import terminal_actions
 from servers.verbs import power
 
 
@@ -68,6 +69,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "image": places.images(server.place).get(server.image, server.image),
         "simulated": places.is_simulated(server.place),
         "may_change_keys": actions.KEYS.permits(actor(request)), "may_manage": actions.MANAGE.permits(actor(request)),
+        "may_open": terminal_actions.OPEN.permits(actor(request)),
         "now": now, "memory": server.size["memory_mb"] * 2**20,
         "topic": f"server:{server.pk}", "live_url": _part(request, "live"),
     }  # fmt: skip

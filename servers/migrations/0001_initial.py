@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('size', models.JSONField(help_text='code, vcpu, memory_mb, disk_gb')),
                 ('extra_addresses', models.PositiveSmallIntegerField(default=0)),
                 ('included_bytes', models.BigIntegerField(default=0, help_text='per traffic month (SRV-4)')),
-                ('warn_percent', models.PositiveSmallIntegerField(blank=True, help_text="the client's own threshold (SRV-5)", null=True)),
+                ('warn_percent', models.PositiveSmallIntegerField(blank=True, help_text="the client's own (SRV-5)", null=True)),
                 ('host_key', models.TextField(blank=True, help_text="pinned at creation, from the host's side")),
                 ('resume_to', models.CharField(blank=True, help_text='the state before a suspension', max_length=12)),
                 ('power', models.CharField(choices=[('unknown', 'unknown'), ('pending', 'pending'), ('on', 'on'), ('off', 'off'), ('gone', 'gone')], default='unknown', max_length=8)),

@@ -75,6 +75,38 @@ class Remote(Protocol):
     ) -> None: ...
 
 
+class Terminal(Protocol):
+    """An open shell with a terminal (SRV-8). Reading and writing may be done by one thread each."""
+
+    def read(self, most: int) -> bytes:
+        """What it has written, waiting for it; empty once it is over."""
+
+    def write(self, data: bytes) -> None:
+        """Keys; waits while the server takes none."""
+
+    def resize(self, columns: int, rows: int) -> None: ...
+
+    def exited(self) -> bool:
+        """Whether the shell has ended by itself."""
+
+    def close(self) -> None: ...
+
+
+def open_terminal(target: Target, *, columns: int, rows: int, timeout: float = 10) -> Terminal:
+    """A log-in shell of the target's user; fails as `connect` does."""
+    from servers.remote import terminal
+
+    return terminal.connect(target, columns=columns, rows=rows, timeout=timeout)
+
+
+def new_key() -> tuple[str, str]:
+    """A key pair for log-ins of the panel's own: the private one in OpenSSH's PEM form, the public one on one line."""
+    from servers.remote import ssh
+
+    private = ssh.new_private_key()
+    return private, ssh.public_key(private)
+
+
 def connect(target: Target, *, timeout: float = 10) -> Remote:
     """Open a connection within `timeout` seconds; ProviderError (code "host_key", "refused" or "unreachable")."""
     from servers.remote import ssh

@@ -37,7 +37,7 @@ class SshRemote(Remote):
         name = target.address if target.port == 22 else f"[{target.address}]:{target.port}"
         known = _host_key(target.host_key)
         self._client.get_host_keys().add(name, known.get_name(), known)
-        with self._talking("connect"):
+        with self.talking("connect"):
             self._client.connect(
                 target.address,
                 port=target.port,
@@ -55,7 +55,7 @@ class SshRemote(Remote):
         return self._shell(shlex.join(command), stdin=stdin, timeout=timeout)
 
     def facts(self) -> Facts:
-        with self._talking("facts"):
+        with self.talking("facts"):
             result = self._shell(FACTS, timeout=5)
             try:
                 return parse_facts(result.output)
@@ -78,6 +78,13 @@ class SshRemote(Remote):
     def close(self) -> None:
         self._client.close()
 
+    def transport(self) -> paramiko.Transport:
+        """What runs below; ProviderError when it is closed."""
+        transport = self._client.get_transport()
+        if transport is None:
+            raise ProviderError(f"{self._where}: the connection is closed", code="unreachable")
+        return transport
+
     def __enter__(self) -> Self:
         return self
 
@@ -89,7 +96,7 @@ class SshRemote(Remote):
     # ------------------------------------------------------------ below
 
     def _keys(self) -> list[str]:
-        with self._talking("read keys"), self._client.open_sftp() as sftp:
+        with self.talking("read keys"), self._client.open_sftp() as sftp:
             sftp.get_channel().settimeout(10)  # type: ignore[union-attr]
             try:
                 with sftp.open(AUTHORIZED) as file:
@@ -100,7 +107,7 @@ class SshRemote(Remote):
     def _write_keys(self, lines: list[str]) -> None:
         """Replace the file in one move, so that a broken connection leaves the old or the new one."""
         text = "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
-        with self._talking("write keys"), self._client.open_sftp() as sftp:
+        with self.talking("write keys"), self._client.open_sftp() as sftp:
             sftp.get_channel().settimeout(10)  # type: ignore[union-attr]
             with contextlib.suppress(OSError):  # it is there: sftp has no "unless it exists"
                 sftp.mkdir(".ssh", 0o700)
@@ -111,17 +118,13 @@ class SshRemote(Remote):
 
     def _shell(self, line: str, *, stdin: str = "", timeout: float) -> Result:
         """Run `line` in the user's shell and gather what it says; ProviderError after `timeout` seconds."""
-        with self._talking(f"run {line[:60]}"):
-            transport = self._client.get_transport()
-            if transport is None:
-                raise ProviderError(f"{self._where}: the connection is closed", code="unreachable")
-            with transport.open_session(timeout=timeout) as channel:
-                channel.settimeout(timeout)
-                channel.exec_command(line)
-                if stdin:
-                    channel.sendall(stdin.encode())
-                channel.shutdown_write()
-                return self._gather(channel, time.monotonic() + timeout)
+        with self.talking(f"run {line[:60]}"), self.transport().open_session(timeout=timeout) as channel:
+            channel.settimeout(timeout)
+            channel.exec_command(line)
+            if stdin:
+                channel.sendall(stdin.encode())
+            channel.shutdown_write()
+            return self._gather(channel, time.monotonic() + timeout)
 
     def _gather(self, channel: paramiko.Channel, until: float) -> Result:
         output, errors = bytearray(), bytearray()
@@ -147,7 +150,7 @@ class SshRemote(Remote):
                 time.sleep(0.002)
 
     @contextmanager
-    def _talking(self, what: str) -> Iterator[None]:
+    def talking(self, what: str) -> Iterator[None]:
         """Turn what paramiko and sockets throw into our one error."""
         try:
             yield

@@ -11,6 +11,7 @@ from panel.core.models import Operation
 from servers import metering, providers
 from servers.models import Server, SshKey
 from servers.rules import Power, Verb
+from servers.terminals import permits
 from servers.verbs.power import MachineOperation
 
 
@@ -50,7 +51,8 @@ class RescueServer(_Boot):
         keys = SshKey.objects.filter(account=server.account_id, removed_at=None).order_by("pk")
         cloud = providers.get(server.place)
         metering.last_reading(server, now=now)
-        node = cloud.rescue(server.provider_ref, tuple(keys.values_list("public_key", flat=True)))
+        wanted = (*keys.values_list("public_key", flat=True), *permits.keys_on(server))
+        node = cloud.rescue(server.provider_ref, wanted)
         point("servers.rescue:made")
         return _result(cloud, node)
 

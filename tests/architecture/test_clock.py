@@ -10,7 +10,7 @@ OWNERS = {"datetime", "date", "timezone"}
 THE_CLOCK = "panel/core/clock.py"
 EDGES = re.compile(
     r"(views|staff_views|hook_views|api|tasks|middleware|forms|allauth_adapter|context|web)\.py$|_views\.py$"
-    r"|/management/commands/|/templatetags/|^panel/(runtime/|celery|health|live_socket|api/|demo/)"
+    r"|/management/commands/|/templatetags/|^panel/(runtime/|celery|health|live_socket|terminal_socket|api/|demo/)"
     r"|^panel/core/(operations|ticking|shell)\.py$|^invoicing/paying/webhook_door\.py$"
 )
 

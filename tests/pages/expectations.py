@@ -109,6 +109,7 @@ PAGES: dict[str, str] = {
     "servers:server_power": "302 405 403 405 403 403 403 405 405 302",
     "servers:server_manage": MORE_OBJECT,
     "servers:server_network": OBJECT,
+    "servers:server_terminal": MORE_OBJECT,
     "servers:server_keys": MORE_POST,
     "servers:key_list": CUSTOMERS,
     "servers:key_add": MORE,
@@ -117,6 +118,7 @@ PAGES: dict[str, str] = {
     "servers:staff_server_detail": STAFF,
     "servers:staff_server_network": STAFF,
     "servers:staff_server_manage": "302 403 403 403 403 403 403 200 200 302",
+    "servers:staff_server_terminal": "302 403 403 403 403 403 403 200 200 302",
     # requests and cases
     "tickets:ticket_list": MORE,
     "tickets:ticket_new": MORE,

@@ -171,7 +171,8 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
     """A server as staff sees it, its limit, announced maintenance."""
     server, announced = {"reference": made.server.reference}, {"reference": an_interruption(made).reference}
     staffs = ("servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit",
-              "servers:staff_server_network", "api:get_server_firewall", "api:set_server_firewall",
+              "servers:staff_server_network", "servers:staff_server_terminal",
+              "api:get_server_firewall", "api:set_server_firewall",
               "api:try_server_port", "api:list_server_names",
               "api:list_server_port_tests")  # fmt: skip
     return {

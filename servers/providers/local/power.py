@@ -37,6 +37,7 @@ AuthorizedKeysFile /etc/clause/keys/%u .ssh/authorized_keys
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+AcceptEnv LANG LC_*
 UseDNS no
 PidFile none
 PrintMotd no
