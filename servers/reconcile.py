@@ -19,6 +19,8 @@ from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
 
 COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
+NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration"})
+"""What a place answers, by its code, when none of its machines can be asked."""
 SILENT_METER = timedelta(hours=1)
 
 
@@ -130,14 +132,16 @@ def _firewalls(cloud: providers.CloudProvider, servers: dict[str, Server], busy:
         row = by_server.get(server.pk)
         if row is None or server.pk in busy:
             continue
+        words = f"the firewall of {server.reference} at its place is not the one that was confirmed"
         try:
             same = cloud.firewall(ref) == row.wanted
         except ProviderError as error:
             if error.code == "not_found":
                 continue  # the machine itself is a finding
-            raise
-        if not same:
-            words = f"the firewall of {server.reference} at its place is not the one that was confirmed"
+            if error.code in NO_PLACE:
+                raise
+            same, words = False, f"the firewall of {server.reference} cannot be read: {error}"
+        if not same and rows.filter(pk=row.pk, turn=row.turn).exists():  # it was not changed while we looked
             seen.append(Seen(Finding.FIREWALL, ref, words, server))
     return seen
 

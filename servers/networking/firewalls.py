@@ -226,6 +226,8 @@ class SetFirewall(operations.Handler):
                 row.state = Firewall.State.IN_FORCE
             row.save(update_fields=["in_force", "in_force_since", "state"])
             told(server, "servers.firewall.applied", now=now, rule=RULE)
+            if not row.is_in_force:  # a change that crossed this one may have been written over
+                _carry_out(row, server, now=now)
         if op.payload["action"]:
             state = ServerAction.State.CANCELLED if "skipped" in result else ServerAction.State.DONE
             finish(op.payload["action"], state, now)

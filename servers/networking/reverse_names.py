@@ -98,13 +98,13 @@ class PublishName(operations.Handler):
         if row.name and str(row.address.ip) not in dns.addresses_of(row.name):
             return {"turn": row.turn, "refused": True}
         names.publish(str(row.address.ip), row.name)
-        return {"turn": row.turn}
+        return {"turn": row.turn, "published": row.name}
 
     def happened(self, op: Operation) -> dict[str, Any] | None:
         row = self._of(op)
         names = dns.at(row.address.place)
         there = names.published(str(row.address.ip)) if names else None
-        return {"turn": row.turn} if there == row.name else None
+        return {"turn": row.turn, "published": row.name} if there == row.name else None
 
     def _of(self, op: Operation) -> ReverseName:
         return ReverseName.objects.select_related("address").get(pk=op.payload["address"])
@@ -113,8 +113,10 @@ class PublishName(operations.Handler):
         row = ReverseName.objects.select_for_update(of=("self",)).select_related("address").get(
             pk=op.payload["address"]
         )  # fmt: skip
-        if result["turn"] != row.turn:
-            return  # another name was asked for meanwhile: its own operation follows
+        if result["turn"] != row.turn:  # another name was asked for meanwhile: its own operation follows
+            if result.get("published", row.name) != row.name:  # unless it came first, and this one wrote over it
+                _carry_out(row, row.name, now=now)
+            return
         if "refused" in result:
             row.state = ReverseName.State.REFUSED
         else:

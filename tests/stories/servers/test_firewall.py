@@ -5,7 +5,7 @@ import pytest
 
 from invoicing.reviewing import standing
 from panel.core import operations
-from panel.core.errors import RuleViolation
+from panel.core.errors import ProviderError, RuleViolation
 from panel.core.models import Event
 from servers import providers
 from servers.models import Discrepancy, Firewall, Server
@@ -175,3 +175,65 @@ def test_a_place_that_cannot_do_it_says_so_before(
     with pytest.raises(RuleViolation, match="cannot filter"):
         firewalls.change(server, OPEN, actor=alice.actor, now=world.now)
     assert not Event.objects.filter(kind="servers.firewall.changed").exists()
+
+
+def test_a_slow_worker_does_not_leave_the_older_rules_in_force(
+    world: World, alice: Customer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, crossed = providers.get("sim-1"), []
+
+    def slow(ref: str, policy: Policy) -> None:
+        if not crossed:  # the answer to the older rules comes after the newer ones were set and confirmed
+            crossed.append(policy)
+            firewalls.change(server, TEMPLATES["mail"].policy(), actor=alice.actor, now=world.now)
+            operations.run_due(world.now)
+            assert firewalls.of(server).state == "in_force"
+        type(cloud).set_firewall(cloud, ref, policy)
+
+    monkeypatch.setattr(cloud, "set_firewall", slow)
+    firewalls.change(server, WEB, actor=alice.actor, now=world.now)
+    world.work()
+    assert crossed == [WEB.canonical()]
+    assert there(server) == TEMPLATES["mail"].policy().canonical()
+    assert firewalls.of(server).is_in_force
+
+
+def test_a_change_while_the_place_is_compared_is_no_drift(
+    world: World, alice: Customer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firewalls.change(server, WEB, actor=alice.actor, now=world.now)
+    world.work()
+    cloud = providers.get("sim-1")
+
+    def meanwhile(ref: str) -> Policy:
+        monkeypatch.undo()
+        firewalls.change(server, OPEN, actor=alice.actor, now=world.now)
+        operations.run_due(world.now)
+        return type(cloud).firewall(cloud, ref)
+
+    monkeypatch.setattr(cloud, "firewall", meanwhile)
+    world.advance(minutes=5, sweeps=["servers.reconcile"])
+    assert (there(server), firewalls.of(server).state) == (OPEN, "in_force")
+    assert not Discrepancy.objects.exists()
+
+
+def test_one_firewall_that_cannot_be_read_hides_nothing_else_of_its_place(
+    world: World, alice: Customer, server: Server, cloud: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = server_of(world, alice, name="web-2")
+    firewalls.change(server, WEB, actor=alice.actor, now=world.now)
+    world.work()
+    cloud.vanish(other.provider_ref)
+    place = providers.get("sim-1")
+
+    def unreadable(ref: str) -> Policy:
+        raise ProviderError("a rule that is none of ours", code="failed")
+
+    monkeypatch.setattr(place, "firewall", unreadable)
+    world.advance(minutes=5, sweeps=["servers.reconcile"])
+    monkeypatch.undo()
+    assert set(Discrepancy.objects.values_list("kind", "ref")) == {
+        ("missing", other.provider_ref), ("firewall", server.provider_ref)
+    }  # fmt: skip
+    world.advance(minutes=5, sweeps=["servers.reconcile"])
+    assert Discrepancy.objects.get(kind="firewall").resolved_at == world.now

@@ -3,12 +3,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.rcode
 import pytest
 from django.db import transaction
 
 from invoicing.subscribing import kinds
+from panel.core import operations
 from panel.core.errors import ProviderError, RuleViolation
 from panel.core.models import Event
 from servers.dns import at
@@ -147,3 +149,25 @@ def test_an_address_that_is_given_back_loses_its_name(
     assert Server.objects.get(pk=server.pk).state == "destroyed"
     assert published(server, ip) == ""
     assert ReverseName.objects.get().name == ""
+
+
+def test_a_slow_worker_does_not_bring_back_the_name_of_who_had_the_address(
+    world: World, alice: Customer, server: Server, forward: Forward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ip, names, crossed = first_ip(server), at(server.place), []
+    assert names is not None
+    forward["mail.example.com"] = {ip}
+    really = type(names).publish
+
+    def slow(self: Any, ip: str, name: str) -> None:
+        if name and not crossed:  # the older update is sent after the newer one was made and confirmed
+            crossed.append(name)
+            reverse_names.set_name(server, ip, "", actor=alice.actor, now=world.now)
+            operations.run_due(world.now)
+            assert ReverseName.objects.get().state == "in_force"
+        really(self, ip, name)
+
+    monkeypatch.setattr(type(names), "publish", slow)
+    row = named(world, alice, server, "mail.example.com")
+    assert crossed == ["mail.example.com"]
+    assert (row.state, row.name, row.published, published(server, ip)) == ("in_force", "", "", "")
