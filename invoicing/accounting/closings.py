@@ -8,6 +8,7 @@ from django.db.models import Max, Min, Sum
 
 from invoicing import rules
 from invoicing.accounting import closing_rules
+from invoicing.issuing import numbering
 from invoicing.models import Closing, ClosingKind, Invoice, Settlement
 from invoicing.paying.settlement import NO_MONEY
 from invoicing.taxing import declared
@@ -42,7 +43,10 @@ def sweep(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
 
 @transaction.atomic
 def close(kind: str, span: Span, *, now: datetime) -> Closing:
-    """Close one span; a repeat returns the closing that exists. ValueError when the one before it is missing."""
+    """Close one span; a repeat returns the closing that exists. ValueError when the one before it is missing. What is
+    being issued meanwhile is waited for: it is in the span, or comes after it (`numbering.lock`)."""
+    if not Closing.objects.filter(end__gte=span.end).exists():  # else nothing can come into it any more
+        numbering.hold_all()
     if (existing := Closing.objects.filter(kind=kind, start=span.start).first()) is not None:
         return existing
     before = Closing.objects.filter(kind=kind).order_by("-start").first()

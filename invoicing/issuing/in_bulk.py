@@ -57,16 +57,16 @@ def issue(drafts: Sequence[Invoice], sales: Sequence[Sale], *, now: datetime, ac
         invoice.unlisted_id = 0  # the lines came first, and explain it all
     bulk.insert(drafts)
     numbering.advance(series)
-    _book(drafts, sales, now=now)
+    _book(drafts, sales)
     data = [(invoice, invoices.said_of(invoice)) for invoice in drafts]
     tell_all([told("invoice.issued", one, now=now, actor=actor, rule="INV-1", data=said) for one, said in data])
     operations.enqueue_all([printing.owed(invoice, now=now) for invoice in drafts])
 
 
-def _book(issued: Sequence[Invoice], sales: Sequence[Sale], *, now: datetime) -> None:
+def _book(issued: Sequence[Invoice], sales: Sequence[Sale]) -> None:
     facts = []
     for invoice, sale in zip(issued, sales, strict=True):
         what = sale.content
-        entry = ledger.entry_of(invoice.kind, invoice.number, now=now, account_id=invoice.account_id)
+        entry = ledger.entry_of(invoice.kind, invoice.number, now=invoice.issued_at, account_id=invoice.account_id)
         facts.append((entry, invoices.legs_of(invoice, what.totals, what.treatment, what.lines)))
     ledger.post_all(facts)

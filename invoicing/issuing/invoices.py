@@ -90,9 +90,9 @@ def issue(
         order_number=_order_number(lines, order),
     )  # fmt: skip
     invoice = _write(content, lines, once=once, now=now, order=order)
-    _book(invoice, totals, treatment, wanted, now=now)
+    _book(invoice, totals, treatment, wanted)
     if from_funds:
-        settlement.use_funds(invoice, from_funds, now=now)
+        settlement.use_funds(invoice, from_funds, now=invoice.issued_at)
     _told(invoice, "issued", now=now, actor=actor)
     return invoice
 
@@ -158,7 +158,7 @@ def credit(
     )  # fmt: skip
     billed = [Billed(line, row.subscription) for row, line in pairs]
     note = _write(content, billed, once=once, now=now, original=original, credited=[row for row, _line in pairs])
-    entry = _book(note, totals, content.treatment, content.lines, now=now)
+    entry = _book(note, totals, content.treatment, content.lines)
     settlement.by_credit_note(original, note, entry=entry, now=now, actor=actor)
     _told(note, "credit_noted", now=now, actor=actor, data={"credits": original.number})
     return note
@@ -307,13 +307,11 @@ def lines_of(
     ]  # fmt: skip
 
 
-def _book(
-    document: Invoice, totals: Totals, treatment: VatTreatment, lines: Sequence[Line], *, now: datetime
-) -> Entry | None:
-    """The customer owes the total; sales and VAT are credited per rate group. A down payment is no sale yet: it waits
-    until an invoice deducts it. A credit note is the exact mirror."""
+def _book(document: Invoice, totals: Totals, treatment: VatTreatment, lines: Sequence[Line]) -> Entry | None:
+    """The customer owes the total; sales and VAT are credited per rate group, at the instant that the document bears. A
+    down payment is no sale yet: it waits until an invoice deducts it. A credit note is the exact mirror."""
     legs = legs_of(document, totals, treatment, lines)
-    return ledger.post(document.kind, document.number, legs, now=now, account=document.account)
+    return ledger.post(document.kind, document.number, legs, now=document.issued_at, account=document.account)
 
 
 def legs_of(document: Invoice, totals: Totals, treatment: VatTreatment, lines: Sequence[Line]) -> list[Leg]:

@@ -20,10 +20,10 @@ from panel.core.states import move
 CARD, SEPA, FUNDS, CREDIT, REFUND, RETURNED = "card", "sepa", "funds", "credit_note", "refund", "returned"
 WRITTEN_OFF, TO_FUNDS, TAKEN_BACK = GIVEN_UP, "to_funds", "taken_back"
 NO_MONEY = (CREDIT, WRITTEN_OFF, TO_FUNDS)
-ENDED = (InvoiceState.PAID, InvoiceState.CREDITED, InvoiceState.WRITTEN_OFF)
-"""Nothing of such an invoice is claimed any more."""
 """What settles an invoice although nobody paid: no VAT falls due with it. What a credit note moved to the funds is told
 by the note itself."""
+ENDED = (InvoiceState.PAID, InvoiceState.CREDITED, InvoiceState.WRITTEN_OFF)
+"""Nothing of such an invoice is claimed any more."""
 
 
 def lock_account(account_id: int) -> Account:
@@ -83,20 +83,22 @@ def use_funds(invoice: Invoice, cents: Cents, *, now: datetime, ref: str = "", a
 
 
 def by_credit_note(invoice: Invoice, note: Invoice, *, entry: Entry | None, now: datetime, actor: Actor) -> None:
-    """A credit note lowers what is due; what was paid beyond that goes to the customer's funds."""
+    """A credit note lowers what is due; what was paid beyond that goes to the customer's funds. Both are booked at the
+    instant that the note bears."""
     if entry is not None:
-        _no_loss(invoice, note.total_cents - invoice.due_cents, because=entry, now=now)
+        _no_loss(invoice, note.total_cents - invoice.due_cents, because=entry, now=note.issued_at)
     before = surplus(invoice)
     invoice.credited_cents += note.total_cents
     if entry is not None:
         Settlement.objects.create(
-            invoice=invoice, account_id=invoice.account_id, entry=entry, means=CREDIT, cents=note.total_cents, at=now
-        )
+            invoice=invoice, account_id=invoice.account_id, entry=entry, means=CREDIT, cents=note.total_cents,
+            at=note.issued_at,
+        )  # fmt: skip
     beyond = surplus(invoice) - before
     _update_state(invoice, now=now, actor=actor)
     invoice.save(update_fields=["credited_cents"])
     if beyond:
-        to_funds(invoice.account, beyond, ref=_beyond(note), now=now)
+        to_funds(invoice.account, beyond, ref=_beyond(note), now=note.issued_at)
 
 
 def _beyond(note: Invoice) -> str:
