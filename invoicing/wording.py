@@ -142,6 +142,9 @@ WORDINGS.update(
         "invoicing.pack.withdrawn": Wording(
             _("Prepaid pack %(pack)s: %(units)s withdrawn, its payment was taken back"), "undo", "bad"
         ),
+        "invoicing.pack.gone_later": Wording(
+            _("Use of the withdrawn pack %(pack)s was corrected: %(units)s are credited"), "undo"
+        ),
         "invoicing.pack.refunded": Wording(_("Prepaid pack %(pack)s of invoice %(invoice)s credited"), "undo"),
         "invoicing.charge.made": Wording(_("%(amount)s charged on invoice %(invoice)s"), "coin", "warn"),
         "invoicing.charge.reversed": Wording(_("%(amount)s credited by %(invoice)s"), "undo", "good"),

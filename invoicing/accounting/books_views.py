@@ -11,6 +11,7 @@ from invoicing.issuing import downloads
 from invoicing.models import ClosingKind, EReport
 from invoicing.taxing.tax_forms import SpanForm
 from panel.core import clock, keyset, web
+from panel.core.errors import RuleViolation
 
 REPORTS_SHOWN = 24
 EXPORTS = (
@@ -48,7 +49,12 @@ def books_export(request: HttpRequest) -> HttpResponse:
     form, kind = SpanForm(request.POST), request.POST.get("kind", "")
     if not form.is_valid() or kind not in (*exports.KINDS, taking_away.ARCHIVE):
         return _books(request, form, status=422)
-    return downloads.attachment(taking_away.take(kind, form.span(), actor=web.actor(request), now=clock.now()))
+    try:
+        made = taking_away.take(kind, form.span(), actor=web.actor(request), now=clock.now())
+    except RuleViolation as refusal:
+        form.add_error(refusal.field or None, refusal.sentence)
+        return _books(request, form, status=422)
+    return downloads.attachment(made)
 
 
 @web.page(actions.BOOKS)

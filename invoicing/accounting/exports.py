@@ -5,7 +5,7 @@ CSV as French spreadsheets read it: semicolons, decimal commas, a byte order mar
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import islice
@@ -13,18 +13,20 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Exists, OuterRef
 from django.utils import translation
+from django.utils.translation import gettext as _
 
-from invoicing.accounting import fec_rules, ledger, naming
-from invoicing.accounting.fec_rules import Claim, Lettered, Line
+from invoicing.accounting import fec_rules, ledger, lettering, naming
+from invoicing.accounting.fec_rules import Line
 from invoicing.handing_out import Made
 from invoicing.issuing import parties
-from invoicing.models import Entry, Invoice, InvoiceKind, LedgerAccount, Posting, Settlement
+from invoicing.models import Entry, InvoiceKind, LedgerAccount, Posting, Settlement
 from invoicing.taxing import declared
 from invoicing.taxing.report_rules import Span
 from panel.core import badges
 from panel.core.calendars import paris_date, start_of_paris_day
+from panel.core.errors import RuleViolation
 from panel.core.money import CENT, Cents, round_cents
 
 BATCH = 2000
@@ -48,7 +50,7 @@ def _fec_lines(span: Span) -> Iterator[Line]:
     moved = Posting.objects.filter(entry=OuterRef("entry"), ledger_account__code__in=AT_THE_BANK)
     rows = rows.select_related("entry", "ledger_account", "account").annotate(at_the_bank=Exists(moved))
     rows = rows.order_by("entry__booked_on", "entry_id", "pk")
-    numbers, last, letters = _numbers_before(span), 0, _letters(span.end)
+    numbers, last, letters = _numbers_before(span), 0, lettering.until(span.end)
     with translation.override("fr"):
         for batch in _batches(rows.iterator(chunk_size=BATCH)):
             named = naming.names({(one.entry.kind, one.entry.ref) for one in batch})
@@ -65,31 +67,13 @@ def _fec_lines(span: Span) -> Iterator[Line]:
                     _name(posting.ledger_account), posting.account.reference if posting.account else "",
                     str(posting.account) if posting.account else "", piece,
                     f"{badges.of(entry.kind, 'entry').word} {piece}", posting.cents,
-                    settled.letter if settled else "", settled.day if settled else None,
+                    (settled.letter or piece) if settled else "", settled.day if settled else None,
                 )  # fmt: skip
 
 
 def _batches(rows: Iterator[Any]) -> Iterator[list[Any]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
-
-
-def _letters(until: date) -> dict[int, Lettered]:
-    """Which entries on the customers' account settle one another, as the books stood before `until`."""
-    moved = Sum("postings__cents", filter=Q(postings__ledger_account__code=ledger.CUSTOMERS))
-    entries = Entry.objects.filter(booked_on__lt=until).annotate(moved=moved).exclude(moved=None)
-    known = {(kind, ref): pk for pk, kind, ref in entries.values_list("pk", "kind", "ref")}
-    documents = set(InvoiceKind.values)
-    told = entries.values_list("pk", "kind", "ref", "booked_on", "moved")
-    claims = {pk: Claim(day, cents, ref if kind in documents else "") for pk, kind, ref, day, cents in told}
-    settled = Settlement.objects.filter(entry__booked_on__lt=until)
-    links = [(known.get((kind, number), 0), entry)
-             for kind, number, entry in settled.values_list("invoice__kind", "invoice__number", "entry")]  # fmt: skip
-    for (kind, ref), pk in known.items():  # what goes on to the funds, or is no loss any more, by another entry
-        first, _colon, rest = ref.partition(":")
-        if kind in ("to_funds", "no_loss") and (first, rest) in known:
-            links.append((pk, known[first, rest]))
-    return fec_rules.lettered(claims, links)
 
 
 def _name(account: LedgerAccount) -> str:
@@ -198,26 +182,40 @@ def _quarter(day: date) -> str:
 
 
 def des(span: Span) -> Made:
-    """The European statement of services of a month (customs' XML): whole euros for each customer's VAT number. The
-    statements of the months that have one are numbered in order; a month that is stated anew keeps its number."""
-    sums: dict[str, Cents] = {}
+    """The European statement of services as customs' XML schema has it: one for each month of the span, called after
+    it, so that a month that is stated anew keeps its number; a line for each customer's VAT number in whole euros. What
+    comes to nothing has no line, which the schema forbids. RuleViolation where no line is left, or for less than whole
+    months."""
+    if (span.start.day, span.end.day) != (1, 1):
+        raise RuleViolation(_("Services are stated by whole months."), rule="INV-10", field="last")
+    sums: dict[date, dict[str, Cents]] = {}
     for row in declared.sold(span.start, span.end):
         if row.code == "AE" and row.vat_number:
-            sums[row.vat_number] = sums.get(row.vat_number, 0) + row.net
+            of_month = sums.setdefault(row.day.replace(day=1), {})
+            of_month[row.vat_number] = of_month.get(row.vat_number, 0) + row.net
     root = ET.Element("fichier_des")
-    statement = ET.SubElement(root, "declaration_des")
-    _put(statement, num_des=f"{_number(span):06d}", num_tvaFr=str(settings.CLAUSE_SELLER["vat_number"]),
-         mois_des=f"{span.last:%m}", an_des=f"{span.last:%Y}")  # fmt: skip
-    for place, (number, cents) in enumerate(sorted(sums.items()), start=1):
-        line = ET.SubElement(statement, "ligne_des")
-        _put(line, numlin_des=f"{place:06d}", valeur=str(_whole_euros(cents)), partner_des=number)
+    for month, customers in sorted(sums.items()):
+        _statement(root, month, {number: euros for number, cents in customers.items() if (euros := _whole(cents))})
+    if not len(root):
+        sentence = _("No service was sold to businesses of other member states in these days: there is no statement.")
+        raise RuleViolation(sentence, rule="INV-10", field="start")
     content = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return Made(f"des-{span.last:%Y-%m}.xml", "application/xml", content)
 
 
-def _number(span: Span) -> int:
-    stated = Invoice.objects.filter(lines__vat_code="AE", issued_on__lt=span.end)
-    return max(1, stated.dates("issued_on", "month").count())
+def _statement(root: ET.Element, month: date, lines: Mapping[str, int]) -> None:
+    if not lines:
+        return
+    made = ET.SubElement(root, "declaration_des")
+    _put(made, num_des=f"{month:%Y%m}", num_tvaFr=_number(str(settings.CLAUSE_SELLER["vat_number"])),
+         mois_des=f"{month:%m}", an_des=f"{month:%Y}")  # fmt: skip
+    for place, (number, euros) in enumerate(sorted(lines.items()), start=1):
+        _put(ET.SubElement(made, "ligne_des"), numlin_des=str(place), valeur=str(euros), partner_des=_number(number))
+
+
+def _number(shown: str) -> str:
+    """A VAT number as the schema has it: nothing but letters and digits."""
+    return "".join(char for char in shown if char.isalnum())
 
 
 def _put(parent: ET.Element, **texts: str) -> None:
@@ -225,8 +223,9 @@ def _put(parent: ET.Element, **texts: str) -> None:
         ET.SubElement(parent, name).text = value
 
 
-def _whole_euros(cents: Cents) -> int:
-    return round_cents(Decimal(cents).scaleb(-4)) if cents else 0
+def _whole(cents: Cents) -> int:
+    """The nearest euro."""
+    return round_cents(Decimal(cents).scaleb(-4))
 
 
 KINDS: dict[str, Callable[[Span], Made]] = {

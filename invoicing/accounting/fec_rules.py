@@ -44,8 +44,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Lettered:
-    """Entries that settle one another bear one letter, here the first document's number, from the day the last of them
-    was booked."""
+    """Entries that settle one another bear one letter, from the day the last of them was booked: the first document's
+    number, "" where no document is among them."""
 
     letter: str
     day: date
@@ -63,9 +63,9 @@ def lettered(claims: Mapping[int, Claim], links: Iterable[tuple[int, int]]) -> d
     found: dict[int, Lettered] = {}
     for group in {id(group): group for group in groups.values()}.values():
         members = [claims[key] for key in group]
-        names = sorted(one.name for one in members if one.name)
-        if len(members) > 1 and names and sum(one.cents for one in members) == 0:
-            settled = Lettered(names[0], max(one.day for one in members))
+        if len(members) > 1 and sum(one.cents for one in members) == 0:
+            names = sorted(one.name for one in members if one.name)
+            settled = Lettered(names[0] if names else "", max(one.day for one in members))
             found |= dict.fromkeys(group, settled)
     return found
 

@@ -87,7 +87,13 @@ def kept_until(expires: date, days: Sequence[int], now: datetime) -> datetime | 
     return start_of_paris_day(least) if least > expires else None
 
 
-def withdrawn(bought: int, left: int, price: int, returned: int) -> int:
-    """The millionths that go when `returned` of a pack's `price` was taken back for good: as many as that had paid for,
-    of what is left. What was used of them stays used, and is owed."""
-    return min(left, bought * returned // price) if price > 0 else 0
+def lost(units: int, price: int, returned: int) -> int:
+    """The millionths that `returned` of the `price` of so many `units` (millionths too) had paid for, which was taken
+    back for good: as many of them as are left go. What was used stays used, and is owed."""
+    return units * returned // price if price > 0 else 0
+
+
+def price_of(price: int, bought: int, before: int, going: int) -> int:
+    """The cents of `price`, which is that of `bought` units, for the `going` that follow on the first `before`: however
+    it is cut, the parts add up to the whole."""
+    return price * (before + going) // bought - price * before // bought

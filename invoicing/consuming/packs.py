@@ -35,13 +35,14 @@ from invoicing.models import (
 )
 from panel import terms
 from panel.core import references
-from panel.core.actors import Actor
+from panel.core.actors import SYSTEM, Actor
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.errors import RuleViolation
 from panel.terms import Terms
 from panel.terms.numbers import PackTerms
 
 RULE = "OPR-9"
+GONE_LATER = "invoicing.pack.gone_later"
 OF_EVENTS = (MovementKind.DRAWN, MovementKind.BACK)
 PAST = 60  # on a page
 OF_EXPIRY = (MovementKind.EXPIRED, MovementKind.REOPENED)
@@ -93,7 +94,18 @@ def draw(told: Sequence[UsageEvent], *, now: datetime) -> None:
     _remember(held, found)
     gone = {key: MovementKind.EXPIRED for key, one in found.items() if one.expired}
     gone |= {key: MovementKind.WITHDRAWN for key, row in rows.items() if row.closing == PackClosing.WITHDRAWN}
-    PackMovement.objects.bulk_create(_given_back(told, rows, gone, now=now))
+    back = PackMovement.objects.bulk_create(_given_back(told, rows, gone, now=now))
+    _gone_later([one for one in back if one.kind == MovementKind.WITHDRAWN], rows, now=now)
+
+
+def _gone_later(moved: Sequence[PackMovement], rows: dict[int, Pack], *, now: datetime) -> None:
+    """What came back to withdrawn packs is to be credited (`pack_withdrawal`), which must not hold up what is told."""
+    for pack_id in sorted({one.pack_id for one in moved}):
+        mine, pack = [one for one in moved if one.pack_id == pack_id], rows[pack_id]
+        units = -sum((one.units for one in mine), Decimal(0))
+        tell("pack.gone_later", pack, now=now, actor=SYSTEM, rule=RULE,
+             data={"pack": pack.reference, "units": f"{units.normalize():f} {pack.unit}",
+                   "first": min(one.pk for one in mine), "last": max(one.pk for one in mine)})  # fmt: skip
 
 
 def _locked(told: Sequence[UsageEvent]) -> dict[int, Pack]:
@@ -185,7 +197,8 @@ def paid_by(payment: Payment) -> list[Pack]:
 
 def taken_out(pack: Pack, millionths: int, *, now: datetime) -> None:
     """Withdraw a part of what is left of a (locked) pack; without the rest it is over."""
-    _moved(pack, MovementKind.WITHDRAWN, -millionths, now=now).save(force_insert=True)
+    if millionths:
+        _moved(pack, MovementKind.WITHDRAWN, -millionths, now=now).save(force_insert=True)
     if millionths == pack.remaining:
         Pack.objects.filter(pk=pack.pk).update(closing=PackClosing.WITHDRAWN, closed_at=now)
 

@@ -24,7 +24,7 @@ def console(monkeypatch: pytest.MonkeyPatch) -> Client:
 
 def test_each_button_hands_out_its_file(console: Client) -> None:
     assert console.get("/ops/books/?kind=day").status_code == 200
-    for kind, begins in (("fec", b"JournalCode"), ("sales", b"\xef\xbb\xbfnumber;"), ("des", b"<?xml")):
+    for kind, begins in (("fec", b"JournalCode"), ("sales", b"\xef\xbb\xbfnumber;"), ("oss", b"\xef\xbb\xbfcountry;")):
         answer = console.post("/ops/books/export/", {**DAYS, "kind": kind})
         assert answer.status_code == 200
         assert answer.content.startswith(begins)
@@ -32,6 +32,7 @@ def test_each_button_hands_out_its_file(console: Client) -> None:
     assert Event.objects.filter(kind="invoicing.books.taken").count() == 3
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "everything"}, {"kind": "fec", "last": "2026-02-01"}, {"start": "soon"}])
+@pytest.mark.parametrize("wrong", [{"kind": "everything"}, {"kind": "fec", "last": "2026-02-01"}, {"start": "soon"},
+                                   {"kind": "des"}, {"kind": "des", "start": "2026-03-02"}])  # fmt: skip
 def test_what_cannot_be_taken_away_is_said(console: Client, wrong: dict[str, str]) -> None:
     assert console.post("/ops/books/export/", {**DAYS, "kind": "fec", **wrong}).status_code == 422

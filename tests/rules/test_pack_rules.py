@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +84,19 @@ def test_what_packs_paid_for_takes_nothing_of_the_allowance(
     plain = usage_rules.months(rest, Decimal(allowance), steps, carries=carries)
     assert [one.net for one in got] == [one.net for one in plain]
     assert [(one.quantity, one.prepaid) for one in got] == list(zip(quantities, prepaid, strict=True))
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**9), st.lists(st.integers(0, 10**9), max_size=6))
+def test_however_a_packs_price_is_cut_its_parts_add_up(price: int, bought: int, cuts: list[int]) -> None:
+    steps = sorted({0, bought, *(one for one in cuts if one < bought)})
+    parts = [pack_rules.price_of(price, bought, one, other - one) for one, other in pairwise(steps)]
+    assert sum(parts) == price
+    assert min(parts) >= 0
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**6), st.integers(0, 10**6))
+def test_what_a_bank_takes_back_had_paid_for_as_many_units(units: int, price: int, returned: int) -> None:
+    gone = pack_rules.lost(units, price, min(price, returned))
+    assert 0 <= gone <= units
+    assert pack_rules.lost(units, price, price) == units
+    assert pack_rules.lost(units, 0, 0) == 0

@@ -13,6 +13,7 @@ from invoicing.gateways.fake.server import Parcel
 from invoicing.models import Order, Payment
 from invoicing.paying import payments, webhooks
 from tests.support import bank as person
+from tests.support import truths
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
 
@@ -71,7 +72,9 @@ class Till:
         return len(brought) - drop
 
     def booked(self) -> int:
-        """What the books say is on its way from the provider: what was collected there, to the cent (INV-11)."""
+        """What the books say is on its way from the provider: what was collected there, to the cent (INV-11). The
+        letters of the accounting entries say what settled what."""
+        truths.letters_settle()
         charges = self.bank.store.where("charge")
         collected = sum(row["amount_captured"] - row["amount_refunded"] for row in charges)
         collected -= disputes.withdrawn(self.bank.store)

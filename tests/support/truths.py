@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from django.db.models import Sum
 
-from invoicing.accounting import ledger, receivables
+from invoicing.accounting import exports, ledger, receivables
 from invoicing.funding import taken_back
 from invoicing.issuing import explaining, invoices
 from invoicing.models import (
@@ -25,11 +25,13 @@ from invoicing.models import (
     SubscriptionPeriod,
     Suspension,
 )
+from invoicing.taxing.report_rules import Span
 from panel.accounts.models import Account, Restriction
 from panel.core.calendars import paris_date
 
 Rates = Counter[tuple[str, Decimal]]
 INVOICED = ("invoice", "statement")
+EVER = Span(date(2025, 1, 1), date(2031, 1, 1))
 SRV_6_DAYS, INV_7_DAYS = 15, 30
 
 
@@ -101,6 +103,23 @@ def books_balance() -> None:
         assert ledger.funds(account) == sum(one.left_cents for one in given)
         for one in given:
             assert 0 <= one.left_cents == one.cents - sum(debit.cents for debit in one.debits.all())
+
+
+def letters_settle() -> None:
+    """In the accounting entries what bears one letter comes to nothing; of a customer who owes nothing, and none of
+    whose money waits for what it is for, everything bears one."""
+    rows = [line.split("\t") for line in exports.fec(EVER).content.decode().split("\r\n")[1:-1]]
+    sums, open_ones = Counter[tuple[str, str]](), set[str]()
+    for row in (one for one in rows if one[4] == ledger.CUSTOMERS):
+        customer, letter = row[6], row[13]
+        assert bool(letter) == bool(row[14])
+        sums[customer, letter] += int(row[11].replace(",", "")) - int(row[12].replace(",", ""))
+        if not letter:
+            open_ones.add(customer)
+    assert {letter for (_customer, letter), cents in sums.items() if letter and cents} == set()
+    for account in Account.objects.filter(reference__in=open_ones):
+        due = any(one.due_cents for one in Invoice.objects.filter(account=account, kind__in=INVOICED))
+        assert due or ledger.balance(ledger.CUSTOMERS, account)
 
 
 def months_after(anchor: date, count: int) -> date:

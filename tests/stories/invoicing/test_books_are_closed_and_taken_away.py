@@ -3,6 +3,7 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import date, timedelta
 from functools import partial
@@ -25,6 +26,7 @@ from invoicing.taxing import declared, vat_checks
 from invoicing.taxing.report_rules import Span
 from panel.core import files
 from panel.core.actors import SYSTEM
+from panel.core.errors import RuleViolation
 from panel.core.models import Operation
 from tests.support.shop import Shop
 from tests.support.world import Customer, World
@@ -192,9 +194,11 @@ def test_what_settles_a_document_bears_its_letter_and_all_is_said_in_french(
 
 def test_only_what_comes_to_nothing_is_lettered() -> None:
     claims = {1: Claim(date(2026, 3, 2), 100, "F1"), 2: Claim(date(2026, 3, 9), -60), 3: Claim(date(2026, 3, 9), -40),
-              4: Claim(date(2026, 3, 3), 50, "F2"), 5: Claim(date(2026, 3, 4), -20)}  # fmt: skip
-    settled = Lettered("F1", date(2026, 3, 9))
-    assert fec_rules.lettered(claims, [(1, 2), (3, 1), (4, 5), (1, 9)]) == {1: settled, 2: settled, 3: settled}
+              4: Claim(date(2026, 3, 3), 50, "F2"), 5: Claim(date(2026, 3, 4), -20),
+              6: Claim(date(2026, 3, 5), 70), 7: Claim(date(2026, 3, 6), -70)}  # fmt: skip
+    settled, nameless = Lettered("F1", date(2026, 3, 9)), Lettered("", date(2026, 3, 6))
+    found = fec_rules.lettered(claims, [(1, 2), (3, 1), (4, 5), (1, 9), (6, 7)])
+    assert found == {1: settled, 2: settled, 3: settled, 6: nameless, 7: nameless}
 
 
 def rows_of(made: exports.Made) -> list[list[str]]:
@@ -230,18 +234,47 @@ def test_the_one_stop_shop_return_corrects_the_quarter_of_the_sale(
     assert second == [["DE", "2026-Q1", "STANDARD", "19,00", "-5,90", "-1,12"]]
 
 
-def test_the_statement_of_services_names_each_number_once(world: World, shop: Shop, month: dict[str, Customer]) -> None:
-    shop.buy(month["lukas"])
-    made = exports.des(MARCH)
-    root = ET.fromstring(made.content)  # noqa: S314 - our own
-    assert [element.text for element in root.findall("declaration_des/ligne_des/partner_des")] == ["DE136695976"]
-    assert [element.text for element in root.findall("declaration_des/ligne_des/valeur")] == ["12"]
-    assert (root.findtext("declaration_des/mois_des"), root.findtext("declaration_des/an_des")) == ("03", "2026")
+def stated(span: Span) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Number and month of each statement with its lines, which are as customs' schema wants them."""
+    root = ET.fromstring(exports.des(span).content)  # noqa: S314 - our own
+    found = []
+    for one in root:
+        assert (root.tag, one.tag) == ("fichier_des", "declaration_des")
+        head, lines = list(one)[:4], list(one)[4:]
+        assert [part.tag for part in head] == ["num_des", "num_tvaFr", "mois_des", "an_des"]
+        number, seller, month, year = (part.text or "" for part in head)
+        assert 1 <= int(number) <= 999_999
+        assert re.fullmatch(r"FR[0-9A-Za-z]{2}[0-9]{9}", seller)
+        assert lines
+        for place, line in enumerate(lines, start=1):
+            assert (line.tag, [part.tag for part in line]) == ("ligne_des", ["numlin_des", "valeur", "partner_des"])
+            assert line.findtext("numlin_des") == str(place)
+            assert re.fullmatch(r"-?[1-9][0-9]{0,9}", line.findtext("valeur") or "")
+            assert re.fullmatch(r"[A-Z]{2}[0-9A-Z]{5,12}", line.findtext("partner_des") or "")
+        told = [(line.findtext("partner_des") or "", line.findtext("valeur") or "") for line in lines]
+        found.append((number, f"{year}-{month}", told))
+    return found
+
+
+def test_services_are_stated_by_month_and_number_as_customs_want_them(
+    world: World, shop: Shop, month: dict[str, Customer]
+) -> None:
+    lukas = month["lukas"]
+    shop.buy(lukas)
+    march = ("202603", "2026-03", [("DE136695976", "12")])
+    assert stated(MARCH) == [march]
     world.until(world.now.replace(month=4, day=2))
-    shop.buy(month["lukas"])
-    spans = (MARCH, Span(date(2026, 4, 1), date(2026, 5, 1)))
-    numbers = [ET.fromstring(exports.des(span).content).findtext("declaration_des/num_des") for span in spans]  # noqa: S314
-    assert numbers == ["000001", "000002"], "in the order of the months that have one; stated anew, the same"
+    invoices.credit(shop.invoices(lukas)[0], None, reason="Withdrawn", now=world.now, actor=SYSTEM)
+    april, both = Span(date(2026, 4, 1), date(2026, 5, 1)), Span(date(2026, 3, 1), date(2026, 5, 1))
+    assert stated(april) == [("202604", "2026-04", [("DE136695976", "-6")])]
+    assert stated(both) == [march, *stated(april)]
+    assert stated(MARCH) == [march], "stated anew, it bears the same number"
+    bought = shop.buy(lukas)
+    assert bought.period_start == date(2026, 4, 2)
+    assert stated(both) == [march], "what comes to nothing has no line, and a month without a line no statement"
+    for span, why in ((april, "no statement"), (Span(date(2026, 3, 2), date(2026, 4, 1)), "whole months")):
+        with pytest.raises(RuleViolation, match=why):
+            exports.des(span)
 
 
 def test_a_name_that_looks_like_a_formula_stays_a_name(world: World, shop: Shop) -> None:

@@ -348,6 +348,39 @@ def test_a_lost_dispute_withdraws_what_is_unused_and_leaves_what_was_used_owed(
     assert left(pack) == (left_over + 10 if left_over else 0)  # what comes back to a withdrawn pack has gone with it
 
 
+@pytest.mark.parametrize("spent", [20, 500], ids=["some of it", "all of it"])
+def test_use_of_a_withdrawn_pack_that_is_corrected_is_credited(
+    world: World, shop: Shop, alice: Customer, sms: Subscription, spent: int
+) -> None:
+    """EUR 20.00 for 500 messages: what was used is owed, until it turns out that it was not used. Paid by then, it is
+    the customer's again. The parts come to the price, to the cent."""
+    pack = shop.buy_pack(alice, "pack-500")
+    for number in range(3):
+        used(world, sms, f"part-{number}", (spent + number) // 3)
+    dispute(world, pack, "open", 2400)
+    dispute(world, pack, "lost", 2400)
+    invoice = Invoice.objects.get(pk=pack.invoice_id)
+    owed = 2400 * spent // 500
+    assert (left(pack), pack.closing, invoice.due_cents) == (0, "withdrawn", owed)
+    taken_back(world, sms, "part-0")
+    taken_back(world, sms, "part-1")
+    world.work()
+    invoice.refresh_from_db()
+    third = 2400 * ((spent + 2) // 3) // 500
+    assert abs(invoice.due_cents - third) <= 1
+    transfer(world, invoice)
+    taken_back(world, sms, "part-2")
+    world.work()
+    invoice.refresh_from_db()
+    assert (left(pack), invoice.credited_cents, invoice.due_cents) == (0, 2400, 0)
+    assert sum(cents for _kind, cents in moved(pack)) == -500
+    assert -ledger.balance(ledger.FUNDS, alice.account) == invoice.paid_cents == pytest.approx(third, abs=1)
+    assert ledger.balance(ledger.CUSTOMERS, alice.account) == 0
+    assert world.failed_operations() == []
+    world.work()
+    assert invoice.credit_notes.count() == 4 - (spent == 500)
+
+
 def test_paid_otherwise_before_the_banks_decide_the_pack_stays(
     world: World, shop: Shop, alice: Customer, sms: Subscription
 ) -> None:

@@ -232,6 +232,7 @@ class Life(RuleBasedStateMachine):
         truths.documents_add_up()
         truths.numbers_run_on()
         truths.books_balance()
+        truths.letters_settle()
         self.till.booked()
         truths.lines_follow(self.shop.service.used)
         truths.fees_are_for_refusals()
