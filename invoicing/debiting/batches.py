@@ -137,7 +137,7 @@ class Sent(operations.Handler):
     label = gettext_lazy("Mark the debits of a file as with the bank")
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        placed = Debit.objects.filter(batch=op.payload["batch"], state=DebitState.PLACED).order_by("payment")
+        placed = Debit.objects.filter(batch=op.payload["batch"], state=DebitState.PLACED).order_by("payment_id")
         return one_by_one(placed.values_list("payment_id", flat=True), lambda pk: self._one(pk, now=now))
 
     def _one(self, payment_id: int, *, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Announced debits between their notice and a file: which may go, which are announced again, which are withdrawn
 (INV-5, OPR-3, invariant 23)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from invoicing.models import Debit, DebitNotice, DebitState, Mandate, MandateSta
 from invoicing.paying import collecting, payments
 from invoicing.paying.payment_rules import OURS
 from panel import terms
-from panel.core import due, events, operations
+from panel.core import due, events, keyset, operations
 from panel.core.actors import CLOCK, Actor
 from panel.core.calendars import paris_date
 from panel.core.due import SweepReport
@@ -84,6 +84,13 @@ def announced() -> QuerySet[Debit]:
     return known(Debit.objects.filter(state=DebitState.ANNOUNCED)).order_by("debit_on", "pk")
 
 
+def hindered(*, now: datetime) -> Iterator[Candidate]:
+    """Every announced debit that something keeps out of a file made at `now`, in the order of their keys; some hundreds
+    are held at a time."""
+    for some in keyset.walk(known(Debit.objects.filter(state=DebitState.ANNOUNCED))):
+        yield from (one for one in judged(some, now=now) if one.hindrance)
+
+
 def judged(rows: Iterable[Debit], *, now: datetime, today: date | None = None) -> list[Candidate]:
     """Each with what keeps it out of a file made at `now`, or on the day `today` (Paris)."""
     day = today or paris_date(now)
@@ -97,13 +104,14 @@ def judged(rows: Iterable[Debit], *, now: datetime, today: date | None = None) -
 def run(now: datetime, *, dry_run: bool = False) -> SweepReport:
     """Mandates that lapse end; debits whose day has been missed are announced again, once by itself; those whose
     invoice or mandate has changed are withdrawn, and what is still due is announced anew."""
-    idle = [row for row in Mandate.objects.filter(state=MandateState.ACTIVE) if _lapses(row) <= paris_date(now)]
-    odd = [one for one in judged(announced(), now=now) if one.hindrance not in AT_REST]
+    active = keyset.walk(Mandate.objects.filter(state=MandateState.ACTIVE))
+    idle = [(row.pk, f"end the mandate {row}") for some in active for row in some if _lapses(row) <= paris_date(now)]
+    odd = [(one.debit.pk, f"{one.debit.invoice.number}: {one.hindrance}")
+           for one in hindered(now=now) if one.hindrance not in AT_REST]  # fmt: skip
     if dry_run:
-        return SweepReport(would=[*(f"end the mandate {row}" for row in idle),
-                                  *(f"{one.debit.invoice.number}: {one.hindrance}" for one in odd)])  # fmt: skip
-    report = due.each([row.pk for row in idle], lambda pk: _expire(pk, now=now))
-    return due.each([one.debit.pk for one in odd], lambda pk: _tend(pk, now=now), report=report)
+        return SweepReport(would=[would for _pk, would in (*idle, *odd)])
+    report = due.each([pk for pk, _would in idle], lambda pk: _expire(pk, now=now))
+    return due.each([pk for pk, _would in odd], lambda pk: _tend(pk, now=now), report=report)
 
 
 def _expire(pk: int, *, now: datetime) -> None:
@@ -144,7 +152,7 @@ class AnnounceMissed(operations.Handler):
     label = _("Announce direct debits again whose days passed")
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        missed = [one.debit.pk for one in judged(announced(), now=now) if one.hindrance == debit_rules.MISSED]
+        missed = [one.debit.pk for one in hindered(now=now) if one.hindrance == debit_rules.MISSED]
         report = due.each(missed, lambda pk: _tend(pk, now=now, asked=True))
         if report.failed:
             raise ProviderError(f"{len(report.failed)} debits could not be announced", code="not_announced")

@@ -102,7 +102,7 @@ class Collected(operations.Handler):
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         receipt = BankReceipt.objects.select_related("file__uploaded_by").get(pk=op.payload["receipt"])
         actor = actor_of(receipt.file.uploaded_by, account_id=None)
-        rows = Debit.objects.filter(receipt=receipt, state__in=debit_rules.UNDER_WAY).order_by("payment")
+        rows = Debit.objects.filter(receipt=receipt, state__in=debit_rules.UNDER_WAY).order_by("payment_id")
 
         def one(pk: int) -> None:
             (debit,) = _lock(pk=pk)

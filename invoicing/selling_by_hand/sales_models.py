@@ -159,10 +159,10 @@ class Returning(models.Model):
 
 
 class Unmet(models.Model):
-    """What all that were needed agreed upon, and what could not be carried out: its money was spent by then (INV-11).
-    It waits for a person until it is carried out after all, or somebody says that it is settled."""
+    """What all that were needed agreed upon, and what could not be carried out of one payment: its money was spent by
+    then (INV-11). It waits for a person until it is carried out after all, or somebody says that it is settled."""
 
-    approval = models.OneToOneField("accounts.Approval", models.PROTECT, related_name="+")
+    approval = models.ForeignKey("accounts.Approval", models.PROTECT, related_name="+")
     account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
     received = models.ForeignKey(ManualPayment, models.PROTECT, null=True, related_name="unmet")
     payment = models.ForeignKey("invoicing.Payment", models.PROTECT, null=True, related_name="unmet")
@@ -179,6 +179,12 @@ class Unmet(models.Model):
             models.CheckConstraint(
                 condition=Q(received=None, payment__isnull=False) | Q(received__isnull=False, payment=None),
                 name="unmet_is_of_one_payment",
+            ),
+            models.UniqueConstraint(
+                fields=("approval", "payment"), condition=Q(received=None), name="unmet_once_of_a_payment"
+            ),
+            models.UniqueConstraint(
+                fields=("approval", "received"), condition=Q(payment=None), name="unmet_once_of_one_received"
             ),
         )
         indexes = (models.Index(fields=("at",), condition=Q(closed_at=None), name="unmet_waits"),)

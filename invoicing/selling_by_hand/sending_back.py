@@ -1,4 +1,5 @@
-"""Money goes back to where it came from by a person's decision, beyond the terms' amount by two persons' (INV-11).
+"""Money goes back to where it came from by a person's decision, beyond the terms' amount by two persons' (INV-11); what
+went back of the same payments before counts with it, so that it cannot be sent in parts by one.
 
 Until the other agrees it stays in the customer's funds; spent from there by then, nothing is sent, and a person is
 told.
@@ -35,7 +36,8 @@ def send(
     """Send parts of payments back, once per `key`; the caller has locked the payments. An approval when another person
     must agree first, else None."""
     cents = sum(part for _payment, part in parts)
-    if not cents or cents <= giving_up.threshold(account, now):
+    gone = sum(payment.refunded_cents for payment, _part in parts)
+    if not cents or gone + cents <= giving_up.threshold(account, now):
         for payment, part in parts:
             refunds.give_back(
                 payment, part, reason=reason, key=_key(key, payment), credit_note=credit_note, actor=actor, now=now
@@ -99,7 +101,7 @@ def _asked(
 def granted(event: Event, *, now: datetime) -> None:
     """The other person agreed: each part goes back, as far as the funds and the payment still hold it."""
     if event.data["kind"] == APPROVAL:
-        for row in Returning.objects.filter(approval=event.data["approval"]).order_by("payment"):
+        for row in Returning.objects.filter(approval=event.data["approval"]).order_by("payment_id"):
             _carry_out(row, now=now)
 
 

@@ -28,10 +28,10 @@ def of(subject: ManualPayment | Payment) -> QuerySet[Unmet]:
 
 
 def arose(approval: Approval, subject: ManualPayment | Payment, cents: Cents, *, now: datetime) -> None:
-    """`cents` of what was agreed upon about a payment cannot be carried out; once per approval."""
+    """`cents` of what was agreed upon about a payment cannot be carried out; once per approval and payment."""
     about: dict[str, Any] = {"received" if isinstance(subject, ManualPayment) else "payment": subject}
     row, made = Unmet.objects.get_or_create(
-        approval=approval, defaults={**about, "account_id": subject.account_id, "cents": cents, "at": now}
+        approval=approval, **about, defaults={"account_id": subject.account_id, "cents": cents, "at": now}
     )
     if made:
         tell("unmet.arose", row, now=now, actor=SYSTEM, rule="INV-11", data=_named(row))

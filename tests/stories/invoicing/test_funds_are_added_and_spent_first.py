@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from invoicing.accounting import ledger, receivables
@@ -13,7 +14,7 @@ from invoicing.funding import funds, taken_back, topping_up
 from invoicing.issuing import invoices
 from invoicing.models import FundsCredit, FundsDebit, Invoice, Payment, PaymentMethod, Refund, Settlement, TopUp
 from invoicing.paying import payments, reconcile_payments, refunds, settlement, webhooks
-from invoicing.selling_by_hand import manual_sales, sending_back, unmet
+from invoicing.selling_by_hand import manual_sales, paying_back, sending_back, unmet
 from panel.accounts import approvals, tokens
 from panel.accounts.models import Membership
 from panel.console import work
@@ -292,6 +293,15 @@ class TestGivenBack:
         assert (funds.balance(payment.account), Refund.objects.get().amount_cents) == (0, 50_001)
         assert till.booked() == 0
 
+    def test_nor_can_one_person_send_it_in_parts(self, till: Till, world: World) -> None:
+        payment = add(till, world, world.customer(), 80_000)
+        assert self.give(payment, 30_000, world, key="first") is None
+        assert self.give(payment, 20_000, world, key="second") is None
+        asked = self.give(payment, 1, world, key="third")
+        assert asked.state == "open"
+        world.work()
+        assert funds.balance(payment.account) == 30_000
+
     def test_spent_before_the_other_agreed_it_waits_in_my_work(self, till: Till, world: World, shop: Shop) -> None:
         alice = world.customer()
         payment = add(till, world, alice, 50_001)
@@ -304,6 +314,25 @@ class TestGivenBack:
         assert [row.url for row in queue.rows] == [f"/ops/payments/{payment.reference}/"]
         unmet.close(unmet.of(payment).get(), actor=staff, now=world.now)
         assert not unmet.waiting().exists()
+
+    def test_of_several_payments_each_waits_there(self, till: Till, world: World) -> None:
+        """A credit note freed what two payments had paid; by the time the other person agrees all of it is spent."""
+        alice, staff = world.customer(), world.staff("billing", name="Ann")
+        parts = [(add(till, world, alice, 30_000, key), 30_000) for key in ("one", "two")]
+        with transaction.atomic():
+            asked = sending_back.send(
+                parts, alice.account, reason="x", key="k", actor=world.staff("billing"), now=world.now
+            )
+        paying_back.record(
+            alice.account, 60_000, reference="VIR 1", paid_on=paris_date(world.now), reason="Closed", iban_last4="0189",
+            actor=staff, now=world.now,
+        )  # fmt: skip
+        assert asked is not None
+        approvals.vote(asked.pk, agrees=True, actor=staff, now=world.now)
+        world.work()
+        assert [(row.payment, row.cents) for row in unmet.waiting()] == parts
+        (queue,) = (one for one in work.queues(staff, now=world.now) if "money was spent" in one.title)
+        assert len(queue.rows) == 2
 
     def test_what_comes_back_can_be_spent_again(self, till: Till, world: World) -> None:
         alice = world.customer()

@@ -11,11 +11,12 @@ from django.test import Client
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
 from invoicing.debiting import batches, debit_rules
+from invoicing.debiting import debits as single
 from invoicing.models import BankFile, BankReceipt, Debit, DebitBatch, Mandate
 from invoicing.paying import payments
 from panel.accounts.models import User
 from panel.console import work
-from panel.core import clock, operations
+from panel.core import clock, keyset, operations
 from panel.core.actors import Actor
 from tests.support.debiting import RENEWED, report, signed, statement, take
 from tests.support.personas import logged_in, second_factor
@@ -84,6 +85,27 @@ def test_handed_over_the_page_answers_at_once_and_shows_how_far_it_is(
     assert states() == [("sent", "processing")] * 3
     assert "being marked as with the bank" not in console.get(url).content.decode()
     assert set(Mandate.objects.values_list("last_used_on", flat=True)) == {DAY}
+
+
+def test_of_all_that_are_announced_some_are_held_at_a_time(
+    world: World, billing: Actor, batch: DebitBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two by two, the sweep finds all of them whose day cannot be kept, and announces each again."""
+    batches.discard(batch, reason="Not wanted.", actor=billing, now=world.now)
+    held = []
+
+    def judged(rows: Any, **how: Any) -> Any:
+        held.append(len(rows))
+        return usual(rows, **how)
+
+    usual = single.judged
+    monkeypatch.setattr(keyset, "AT_ONCE", 2)
+    monkeypatch.setattr(single, "judged", judged)
+    world.now = world.now.replace(month=4, day=16)
+    days = {row.pk: row.debit_on for row in debits()}
+    assert world.sweep("invoicing.debits").done == len(days) == 3
+    assert held == [2, 1]
+    assert all(row.debit_on > days[row.pk] for row in debits())
 
 
 def test_one_that_fails_stops_no_other_and_is_tried_again(world: World, billing: Actor, batch: DebitBatch) -> None:
