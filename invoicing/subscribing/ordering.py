@@ -245,7 +245,8 @@ def paid(order: Order, payment: Payment, *, now: datetime) -> Subscription | Pac
     (SUB-4): the money then waits on the customer's account; or when it was cancelled before, or paid by other means: it
     is to be given back.
     """
-    held = Order.objects.select_for_update().select_related("account", "package").get(pk=order.pk)
+    held = Order.objects.select_for_update(of=("self",)).select_related("package").get(pk=order.pk)
+    held.account = settlement.lock_account(held.account_id)  # not the package: others buy it too
     if held.state == OrderState.PAID and Entry.objects.filter(kind="payment", ref=payment.reference).exists():
         return held.pack if held.interval == ONCE else held.subscription
     entry = settlement.received(payment, now=now)

@@ -89,7 +89,7 @@ def invoices_with_cuts(draw: st.DrawFn) -> tuple[list[Creditable], list[list[int
 @FEW
 @given(invoices_with_cuts())
 def test_credit_notes_mirror_their_invoice_and_never_exceed_it(scene: tuple[list[Creditable], list[list[int]]]) -> None:
-    """Per line and per rate, however it is cut; what is left gives back the rest, to the cent (pretix/pretix#585)."""
+    """Per line and per rate, however it is cut; what is left gives back the rest, to the cent."""
     made, cuts = scene
     whole = rules.total_of(_line(one) for one in made)
     given_back = [0] * len(made)

@@ -32,7 +32,7 @@ from panel.core.calendars import paris_date
 Rates = Counter[tuple[str, Decimal]]
 INVOICED = ("invoice", "statement")
 EVER = Span(date(2025, 1, 1), date(2031, 1, 1))
-SRV_6_DAYS, INV_7_DAYS = 15, 30
+SRV_6_DAYS, SUB_8_DAYS, INV_7_DAYS = 15, 30, 30
 
 
 def half_up(exact: Fraction) -> int:
@@ -136,9 +136,22 @@ def periods_tile_time(today: date) -> None:
         assert [(one.start, one.end) for one in periods] == wanted
         if row.state == "active":
             assert periods[-1].end > today
-        lines = InvoiceLine.objects.filter(subscription=row, rule__in=("SUB-5", "SRV-5"), credits=None)
-        told = Counter(lines.values_list("code", "period_start", "unit_price"))
-        assert not told or max(told.values()) == 1
+        _each_part_is_billed_once(row)
+
+
+def _each_part_is_billed_once(row: Subscription) -> None:
+    """On one invoice: the package, as many of each option as were held then, and what a month consumed."""
+    told, on = Counter[tuple[str, date | None]](), dict[tuple[str, date | None], set[int]]()
+    lines = InvoiceLine.objects.filter(subscription=row, rule__in=("SUB-5", "SRV-5"), credits=None)
+    for line in lines:
+        told[line.code, line.period_start] += 1 if line.rule == "SRV-5" else int(line.quantity)
+        on.setdefault((line.code, line.period_start), set()).add(line.invoice_id)
+    assert all(len(invoices) == 1 for invoices in on.values())
+    options = list(row.options.select_related("option"))
+    for (code, start), count in told.items():
+        mine = [one for one in options if one.option.code == code]
+        held = [one for one in mine if start and one.since <= start and (one.until is None or start < one.until)]
+        assert count == (sum(one.quantity for one in held) if mine else 1)
 
 
 def lines_follow(used: dict[date, int]) -> None:
@@ -179,10 +192,13 @@ def nobody_is_suspended_without_ground(today: date) -> None:
         assert invoice.contested_at is None
         assert invoice.reminders.exists()
         decided = paris_date(row.decided_at)
+        stood = sum((paris_date(s.until or row.decided_at) - paris_date(s.since)).days for s in invoice.stops.all())
+        late = (decided - invoice.due_on).days - stood
         if row.rule == "SRV-6":
-            stood = sum((paris_date(s.until or row.decided_at) - paris_date(s.since)).days for s in invoice.stops.all())
-            assert (decided - invoice.due_on).days - stood > SRV_6_DAYS
+            assert late > SRV_6_DAYS
             assert invoice.lines.filter(rule="SRV-5").exists()
+        elif row.rule == "SUB-8":
+            assert late > SUB_8_DAYS
         else:
             notices = invoice.account.rejection_notices.filter(ended_at=None)
             assert any((decided - paris_date(one.told_at)).days > INV_7_DAYS for one in notices)

@@ -41,7 +41,6 @@ def refuses(deed: Callable[[], object]) -> bool:
 
 
 def test_numbers_are_gapless_when_transactions_roll_back(world: World, shop: Shop) -> None:
-    """pretix#1080: a gap led to a number that was used twice."""
     alice = world.customer()
     for turn in range(6):
         try:

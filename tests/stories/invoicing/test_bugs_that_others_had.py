@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from invoicing import gateways
-from invoicing.accounting import ledger
+from invoicing.accounting import ledger, statements
 from invoicing.funding import funds
 from invoicing.models import (
     Entry,
@@ -18,6 +18,7 @@ from invoicing.models import (
     OrderState,
     Payment,
     PaymentState,
+    Refund,
     Settlement,
     Subscription,
     SubscriptionPeriod,
@@ -25,6 +26,7 @@ from invoicing.models import (
 from invoicing.paying import payments, settlement, webhooks
 from invoicing.selling_by_hand import repaying
 from panel.accounts.models import User
+from panel.core.calendars import paris_date
 from panel.core.models import Event
 from tests.support.crowd import together
 from tests.support.personas import logged_in
@@ -126,13 +128,17 @@ def test_paymenter_640_one_charge_is_one_payment(till: Till, world: World, shop:
         payments.came_back(payment, now=world.now)
     world.work()
     payment.refresh_from_db()
-    assert (Payment.objects.count(), Settlement.objects.count()) == (1, 1)
+    finding = payments.Finding(PaymentState.SUCCEEDED, payment.provider_ref or "", payment.amount_cents)
+    for _ in range(3):  # and others who had asked the provider at the same time have their answer now
+        payments.conclude(payment.pk, finding, now=world.now)
+    assert (Payment.objects.count(), Settlement.objects.count(), Refund.objects.count()) == (1, 1, 0)
+    assert Event.objects.filter(kind="invoicing.payment.succeeded").count() == 1
     assert till.booked() == payment.amount_cents
     copy = {"account": alice.account, "invoice": Invoice.objects.get(), "amount_cents": 1, "provider": "stripe"}
+    copy |= {"created_at": world.now, "state": "failed"}
+    Payment.objects.create(reference="PAY-2", key="k2", provider_ref="pi_another", **copy)
     with pytest.raises(IntegrityError), transaction.atomic():
-        Payment.objects.create(
-            reference="PAY-2", key="k2", created_at=world.now, provider_ref=payment.provider_ref, **copy
-        )
+        Payment.objects.create(reference="PAY-3", key="k3", provider_ref=payment.provider_ref, **copy)
 
 
 @pytest.mark.postgres
@@ -152,13 +158,15 @@ def test_lago_3223_two_messages_at_once_are_one_payment(till: Till, world: World
     assert (invoice.state, invoice.paid_cents) == ("paid", invoice.total_cents)
     assert Settlement.objects.filter(invoice=invoice).count() == 1
     assert Entry.objects.filter(kind="payment", ref=payment.reference).count() == 1
+    assert Event.objects.filter(kind="invoicing.payment.succeeded", data__payment=payment.reference).count() == 1
     assert funds.balance(invoice.account) == 0
 
 
 def test_killbill_289_a_payment_is_listed_once_however_often_it_was_refunded(
     till: Till, world: World, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    """The list of payments, the statement of account and the books, after two refunds of one payment."""
+    """The list of payments, what is found in it, the statement of account and the books, after two refunds of one
+    payment, a part of which the bank then takes back too."""
     settings.CLAUSE_REQUIRE_STAFF_MFA = False
     payment = till.buy(world.customer())
     staff, invoice = world.staff("billing"), Invoice.objects.get()
@@ -167,12 +175,20 @@ def test_killbill_289_a_payment_is_listed_once_however_often_it_was_refunded(
         world.work()
     payment.refresh_from_db()
     assert (payment.refunds.count(), payment.refunded_cents) == (2, 240 + 120)
+    for _ in range(2):
+        till.bank.control("dispute", payment=payment.provider_ref, amount=50)
+    till.deliver()
+    world.work()
+    assert payment.disputes.count() == 2
     monkeypatch.setattr("panel.core.clock.now", lambda: world.now)
     console = logged_in(User.objects.get(pk=staff.user_id))
-    page = console.get("/ops/payments/").content.decode()
-    assert page.count(f'href="/ops/payments/{payment.reference}/"') == 1
-    assert console.get(f"/ops/payments/?q={payment.reference}").content.decode().count(f">{payment.reference}<") == 1
-    assert till.booked() == payment.amount_cents - 360
+    assert payment.order is not None
+    for asked in ("", f"?q={payment.reference}", f"?q={payment.order.reference}", "?state=disputed"):
+        page = console.get(f"/ops/payments/{asked}").content.decode()
+        assert page.count(f'href="/ops/payments/{payment.reference}/"') == 1, asked
+    told = statements.of(payment.account, paris_date(world.now), paris_date(world.now))
+    assert [row.movement.cents for row in told.rows if row.movement.kind == "payment"] == [-payment.amount_cents]
+    assert till.booked() == payment.amount_cents - 460
 
 
 def test_pretix_1230_what_the_provider_ended_does_not_stay_pending(till: Till, world: World, shop: Shop) -> None:
@@ -195,3 +211,21 @@ def test_pretix_1230_what_the_provider_ended_does_not_stay_pending(till: Till, w
     world.work()
     order.refresh_from_db()
     assert (order.state, again.pk != payment.pk) == (OrderState.PAID, True)
+
+
+def test_pretix_585_what_was_refunded_can_still_be_cancelled(till: Till, world: World) -> None:
+    """A part was credited and refunded, then the rest is cancelled and goes back too: the notes mirror the invoice, and
+    all that came in has gone out."""
+    payment = till.buy(world.customer())
+    staff, invoice = world.staff("billing"), Invoice.objects.get()
+    repaying.credit(invoice, [100], reason="x", refund=True, key="part", actor=staff, now=world.now)
+    world.work()
+    repaying.credit(invoice, [490], reason="cancelled", refund=True, key="rest", actor=staff, now=world.now)
+    world.work()
+    notes = Invoice.objects.filter(credits=invoice)
+    assert [sum(notes.values_list(name, flat=True)) for name in ("net_cents", "vat_cents", "total_cents")] == [
+        invoice.net_cents, invoice.vat_cents, invoice.total_cents
+    ]  # fmt: skip
+    invoice.refresh_from_db()
+    payment.refresh_from_db()
+    assert (invoice.state, payment.refunded_cents, till.booked()) == ("credited", payment.amount_cents, 0)

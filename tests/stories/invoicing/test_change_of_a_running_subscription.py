@@ -155,7 +155,6 @@ def test_confirming_twice_changes_once(world: World, shop: Shop, alice: Customer
 
 
 def test_what_is_held_keeps_its_price_and_what_is_added_has_todays(world: World, shop: Shop, alice: Customer) -> None:
-    """FOSSBilling#3867: never the catalogue's price for what was bought before."""
     row = bought(world, shop, alice, addresses=1)
     option = catalogue.options_of(row.package).get()
     option.prices.create(interval="month", amount_cents=300, valid_from=world.now)
@@ -176,8 +175,7 @@ def test_an_unpaid_change_blocks_no_other(world: World, shop: Shop, alice: Custo
 
 
 def test_the_first_and_the_last_day(world: World, shop: Shop, alice: Customer) -> None:
-    """killbill#877: a change on the first day pays the whole period, on the last day one day; local days at
-    night."""
+    """A change on the first day pays the whole period, on the last day one day; local days at night."""
     row = bought(world, shop, alice)
     change(world, alice, row, wish(addresses=1))
     world.until(paris("2026-04-01 23:59"))

@@ -1,7 +1,6 @@
 """However many press the button at once, a debit is in one file, an invoice in one live debit, a credit booked once
 (invariant 23, INV-11)."""
 
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import IntegrityError, transaction
 
 from invoicing.accounting import ledger
 from invoicing.banking import bank_files
@@ -23,14 +21,13 @@ from panel.core import operations
 from panel.core.actors import SYSTEM
 from panel.core.errors import RuleViolation
 from panel.core.models import Operation
-from tests.support.crowd import at_once, together
+from tests.support.crowd import at_once, locks, together
 from tests.support.debiting import OTHER_IBAN, RENEWED, debited, drawn_up, handed, report, signed, statement
 from tests.support.shop import Shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 UNTIL = date(2026, 4, 16)
-LOCK = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE')
 
 
 def announced(world: World, shop: Shop, count: int) -> None:
@@ -99,14 +96,6 @@ def test_a_credit_told_by_eight_files_at_once_is_booked_once(world: World, shop:
     world.work()
     invoice.refresh_from_db()
     assert (invoice.state, ledger.balance(ledger.BANK), Invoice.objects.count()) == ("paid", invoice.total_cents, 2)
-
-
-def locks(deed: Callable[[], Any]) -> list[str]:
-    """The tables of which a deed locks rows, in the order of their first lock."""
-    with CaptureQueriesContext(connection) as asked:
-        deed()
-    found = [LOCK.search(one["sql"]) for one in asked.captured_queries]
-    return list(dict.fromkeys(one[1] for one in found if one))
 
 
 def test_the_payments_of_a_file_are_locked_before_the_file(world: World, shop: Shop) -> None:

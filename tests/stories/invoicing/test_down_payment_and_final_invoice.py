@@ -114,8 +114,8 @@ def test_the_whole_is_not_less_than_its_part(world: World, shop: Shop, company: 
 
 @pytest.mark.paper
 def test_the_final_invoice_can_be_credited_whole(world: World, shop: Shop, company: Customer, sam: Actor) -> None:
-    """A credit note is always possible, also over a line that took something off (pretix/pretix#585); the down payment
-    is then free again."""
+    """A credit note is always possible, also over a line that took something off; the down payment is then free
+    again."""
     down = paid(world, shop, company, asked(world, company, sam))
     final = finished(world, down, sam)
     note = invoices.credit(final, None, reason="Wrong hours", now=world.now, actor=sam)

@@ -57,6 +57,7 @@ def test_reversed_it_is_credited_in_full_once(world: World, alice: Customer, cau
     made = charge(world, alice, cause)
     staff = world.staff("abuse")
     note = charging.reverse(made.once, reason="The complaint was accepted.", actor=staff, now=world.now)
+    world.advance(hours=1)
     assert charging.reverse(made.once, reason="again", actor=staff, now=world.now) == note
     assert (note.number, note.credits, note.total_cents) == ("A2026-000001", made.invoice, made.invoice.total_cents)
     made.invoice.refresh_from_db()

@@ -148,9 +148,13 @@ class TestToppingUp:
         assert (payment.state, funds.balance(alice.account)) == ("waiting", 0)
         with pytest.raises(RuleViolation):
             topping_up.pay_order(shop.order(alice), actor=alice.actor, now=world.now)
+        till.pay(payment)
+        till.deliver()
+        world.advance(hours=1, sweeps=["payments.reconcile", "invoicing.renew", "invoicing.expire"])
+        assert (funds.balance(alice.account), FundsCredit.objects.count()) == (10_000, 1)
 
     def test_told_many_times_it_is_credited_once(self, till: Till, world: World) -> None:
-        """(lago-api#2243, #5870: the webhook, its repeats, the listing, and the customer coming back)"""
+        """The webhook, its repeats, the listing, and the customer coming back."""
         alice = world.customer()
         payment = ask(till, world, alice, 5_000)
         till.pay(payment)
@@ -377,7 +381,8 @@ class TestByProgram:
             for _ in range(2)
         )
         assert (first.status_code, first.json()) == (202, second.json())
-        assert TopUp.objects.count() == 1
+        assert second.headers["Idempotency-Replayed"] == "true"
+        assert (TopUp.objects.count(), TopUp.objects.get().payments.count()) == (1, 1)
         operations.run_due()
         answer = Client(headers=headers).get("/api/v1/funds")
         assert answer.json() == {"balance_cents": 2_500, "owed_cents": 0}

@@ -85,6 +85,8 @@ def test_a_crowd_of_refunds_gives_back_no_cent_too_much(till: Till, world: World
     assert given == payment.amount_cents // 100 * 100
     world.work()
     assert Refund.objects.filter(state="succeeded").count() == payment.amount_cents // 100
+    payment.refresh_from_db()
+    assert payment.refunded_cents == given, "what each took is written down, none over another"
     assert till.booked() == payment.amount_cents - given
     assert ledger.funds(payment.account) == payment.amount_cents - given
 

@@ -28,7 +28,6 @@ def test_it_stops_at_once_and_is_told(world: World, shop: Shop) -> None:
 
 
 def test_the_traffic_of_the_last_days_comes_on_a_last_invoice(world: World, shop: Shop) -> None:
-    """lago-api#1179, #1246: the end and what was used until then were billed by another day than the local one."""
     alice = world.customer()
     shop.service.used = {date(2026, 3, 2): TB + 10**9}
     subscription = shop.buy(alice)

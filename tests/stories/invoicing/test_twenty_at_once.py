@@ -34,7 +34,7 @@ def sound(count: int) -> None:
 
 def test_twenty_orders_paid_at_once(world: World, shop: Shop) -> None:
     """django-plans#118, PrestaShop#42821, hitobito#4005, django-oscar-invoices#17: the highest number and one was given
-    twice; odoo#91873: a scan of the table failed on its locks."""
+    twice."""
     orders = [shop.order(world.customer()) for _ in range(MANY)]
     payments = [shop.payment(order) for order in orders]
     pairs = [pair for pair in zip(orders, payments, strict=True) for _ in range(2)]  # every payment is told twice

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from invoicing.chasing import pausing, suspending
-from invoicing.models import Invoice, OrderReview, Payment, Subscription, Suspension
+from invoicing.models import Invoice, InvoiceLine, OrderReview, Payment, Subscription, Suspension
 from invoicing.paying import settlement
 from invoicing.reviewing import deciding
 from invoicing.selling_by_hand import manual_sales, repaying
@@ -246,6 +246,40 @@ def till(world: World, shop: Shop, settings: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(table, "OPR-3", dict(OPR_3))
     with open_till(world, shop, settings) as opened:
         yield opened
+
+
+def test_what_chance_seldom_draws(till: Till) -> None:
+    """The same life by a fixed hand, on the very days that rules name. 14: options that are added within a period are
+    paid for the days left. 24: overage unpaid for 15 days and a means refused for 30 lead to a suspension on the day
+    after, not on the last of them; what is contested and what is paid is lifted."""
+    life = Life(till)
+    try:
+        life.begin()
+        for days, which, package, addresses in ((3, 0, "vps-l", 0), (4, 1, "vps-s", 2), (0, 1, "vps-s", 3)):
+            life.change(days, which, package, addresses)
+        life.every_euro_is_right()
+        added = InvoiceLine.objects.filter(rule="SUB-12").order_by("pk")
+        assert list(added.values_list("code", "quantity")) == [("vps-l", 1), ("vps-address", 2), ("vps-address", 1)]
+        life.the_weather_changes(0, 1_007, "insufficient_funds")  # beyond what a VPS S includes, not what an L does
+        # renewed and refused on 28 February, refused again and so told on 3 March; 15 days, 30 days, and the day after
+        for days, blocked in ((22, []), (3, []), (12, []), (1, ["SRV-6"]), (17, ["SRV-6"]),
+                              (1, ["INV-7", "INV-7", "SRV-6"])):  # fmt: skip
+            life.live(days)
+            life.staff_suspends()
+            assert sorted(Suspension.objects.filter(state="applied").values_list("rule", flat=True)) == blocked
+            life.every_euro_is_right()
+        contested = Suspension.objects.get(rule="SRV-6").invoice
+        settlement.lock_account(contested.account_id)
+        pausing.stop(contested, pausing.DISPUTE, now=life.world.now)
+        paid = Suspension.objects.select_related("invoice").exclude(invoice=contested).get().invoice
+        manual_sales.record_payment(
+            paid.account, paid.due_cents, means="transfer", reference="X", invoice=paid, actor=life.staff,
+            received_on=paris_date(life.world.now), now=life.world.now,
+        )  # fmt: skip
+        life.every_euro_is_right()
+        assert set(Suspension.objects.values_list("state", flat=True)) == {"lifted"}
+    finally:
+        life.teardown()
 
 
 def test_whatever_happens_every_euro_is_right(till: Till) -> None:
