@@ -65,6 +65,12 @@ class OrderForm(forms.Form):
         self.fields["accept"] = accept
         self.fields["key"].initial = secrets.token_urlsafe(18)
 
+    def chosen(self, given: Mapping[str, str]) -> None:
+        """What the address of the page chooses beforehand, where it is among the choices."""
+        for question in self.questions:
+            if question.widget == "choice" and given.get(question.name) in dict(question.choices):
+                self.initial[question.name] = given[question.name]
+
     def quantities(self) -> dict[str, int]:
         """Quantity of each option by its code, as far as it was typed well."""
         given = getattr(self, "cleaned_data", {})

@@ -58,6 +58,7 @@ def order_new(request: HttpRequest, package: str) -> HttpResponse:
     sold = [*selectors.offer(wanted, now, account).by_interval, Interval.MONTH]
     initial = {"interval": request.GET.get("interval", sold[0]), "trial": "trial" in request.GET}
     form = OrderForm(asked, package=wanted, account=account, initial=initial)
+    form.chosen(request.GET)
     preview_only = asked is not None and "preview" in asked
     if asked is not None and form.is_valid() and not preview_only:
         try:

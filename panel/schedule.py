@@ -11,6 +11,7 @@ SWEEPS: tuple[str, ...] = (
     "servers.host_keys",  #   machines that show another host key than their place gave             SRV-2, SRV-13
     "servers.terminals",  #   terminals whose process has died are closed                           SRV-8
     "servers.maintenance",  # announced work begins and ends; newcomers are told                    SUB-10
+    "servers.backups",  #     backups that are due, copies whose time is over, failures told         SUB-14, SRV-10
     "servers.reconcile",  #   machines and blocks: what should be against what is                  SRV-1
     "abuse.escalate",  #      the ladder: address, account, subscription                          ABU-2..ABU-5, ABU-12
     "invoicing.expire",  #    unpaid orders end                                                   SUB-3

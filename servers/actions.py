@@ -38,6 +38,8 @@ NOT_HERE: dict[str, str | Promise] = {
     "reboot": _("This place cannot reboot a server."),
     "rebuild": _("This place cannot give a server a new disk."),
     "rescue": _("This place has no rescue system."),
+    "snapshots": _("This place cannot copy a server's disk."),
+    "restore": _("This place cannot put a copy back on the same server. Order a new server that begins as the copy."),
     "firewall": _("This place cannot filter a server's packets. Use a firewall inside the server."),
 }
 
@@ -76,7 +78,7 @@ def no_machine(server: Server) -> Reason:
 def _standing(verb: Verb, server: Server) -> rules.Standing:
     """What decides over `verb`; what costs a question is asked only where it matters."""
     return rules.Standing(
-        server.state, busy=verb in rules.ONE_AT_A_TIME and is_busy(server, verb), able=places.able(server.place, verb),
+        server.state, busy=verb in _EXCLUDED and is_busy(server, verb), able=places.able(server.place, verb),
         rescue=server.rescue_since is not None, protected=server.protected,
         keys=verb is not Verb.RESCUE or SshKey.objects.filter(account=server.account_id, removed_at=None).exists(),
         ends=verb is Verb.PROTECT and server.subscription.ends_on is not None,
@@ -88,6 +90,8 @@ def is_busy(server: Server, verb: Verb) -> bool:
     others = rules.ONE_AT_A_TIME - ({Verb.STOP} if verb is Verb.CUT else set())
     return server.actions.filter(state=ServerAction.State.WAITING, verb__in=others).exists()
 
+
+_EXCLUDED = rules.ONE_AT_A_TIME | {Verb.SNAPSHOT}
 
 SEE = Action("servers.see", _("See servers"), permission="see")
 START = Action(
@@ -148,6 +152,19 @@ TEST_PORT = Action(
     "servers.test_port", _("Try a port"), permission="servers", roles=("infrastructure", "support"),
     why_not=lambda _actor, server: None if server is None or server.state in rules.ON_THE_HOST else NO_MACHINE,
 )  # fmt: skip
+SNAPSHOT = Action(
+    "servers.snapshot", _("Take a snapshot"), permission="servers", roles=("infrastructure",),
+    why_not=_why_not(Verb.SNAPSHOT),
+)  # fmt: skip
+RESTORE = Action(
+    "servers.restore", _("Restore a copy"), permission="servers", roles=("infrastructure",), danger=Danger.DESTROYS,
+    why_not=_why_not(Verb.RESTORE),
+)  # fmt: skip
+DELETE_COPY = Action(
+    "servers.delete_copy", _("Delete a copy"), permission="servers", roles=("infrastructure",), danger=Danger.DESTROYS
+)
+PLAN_BACKUPS = Action("servers.plan_backups", _("Choose when backups are made"), permission="servers",
+                      roles=("infrastructure",))  # fmt: skip
 WARN_AT = Action("servers.warn_at", _("Traffic warning"), permission="servers")
 SEE_KEYS = Action("servers.keys", _("SSH keys"), permission="see")
 KEYS = Action("servers.keys_change", _("Change SSH keys"), permission="servers", why_not=_why_not(Verb.KEYS))
@@ -155,7 +172,7 @@ STAFF_SEE = Action("servers.staff_see", _("Fleet"), roles=STAFF)
 
 POWER: dict[Verb, Action] = {Verb.START: START, Verb.STOP: STOP, Verb.REBOOT: REBOOT, Verb.CUT: CUT}
 BY_VERB: dict[Verb, Action] = POWER | {
-    Verb.REBUILD: REBUILD, Verb.RESCUE: RESCUE, Verb.LEAVE_RESCUE: LEAVE_RESCUE
+    Verb.REBUILD: REBUILD, Verb.RESCUE: RESCUE, Verb.LEAVE_RESCUE: LEAVE_RESCUE, Verb.RESTORE: RESTORE,
 }  # fmt: skip
 """Those that exclude each other (`rules.ONE_AT_A_TIME`)."""
 

@@ -30,6 +30,7 @@ class ServersConfig(AppConfig):
         from servers.networking import firewalls, port_tests, reverse_names  # noqa: F401
         from servers.providers import check_places
         from servers.safeguarding import safeguards  # noqa: F401
+        from servers.safekeeping import backups, comparing, copies, restoring  # noqa: F401
         from servers.terminals import permits, sessions  # noqa: F401
         from servers.verbs import naming, power, rebuilding, rescuing, resizing  # noqa: F401
 

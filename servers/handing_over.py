@@ -21,6 +21,7 @@ from servers.action_log import published, told
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
 from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
+from servers.safekeeping import backups
 from servers.terminals import permits
 
 
@@ -58,7 +59,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     server.save(update_fields=["account", "warn_percent", "protected"])
     server.labels.all().delete()
     # ids of keys of who ordered it, and a script that only they wrote
-    settings = {**subscription.settings, "keys": [], "first_boot": ""}
+    settings = {**subscription.settings, "keys": [], "first_boot": "", "copy": ""}
     Subscription.objects.filter(pk=subscription.pk).update(settings=settings)
     subscription.settings = settings
     Meter.objects.filter(server=server).update(account=server.account_id)
@@ -69,6 +70,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     outages.handed_over(server, now=now)
     firewalls.handed_over(server)
     permits.handed_over(server, now=now)
+    backups.handed_over(server, now=now)
     _addresses(server, now=now)
     reverse_names.handed_over(server)
     _keys(server, now=now)

@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from invoicing.consuming.usage_rules import METERS, TRAFFIC
 from invoicing.models import Package, Subscription
@@ -15,13 +17,17 @@ from panel.accounts.models import Account
 from panel.core import bulk
 from panel.core.errors import NotYet, RuleViolation
 from servers import addresses, enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
-from servers.models import AddressHolding, Meter, Server, SshKey, TrafficMonth
+from servers.models import AddressHolding, Copy, Meter, Server, SshKey, TrafficMonth
 from servers.rules import State
+from servers.safekeeping import backups, copy_rules, copy_wording, restoring
+from servers.safekeeping.copy_rules import CopyState
 from servers.verbs import naming, protection, resizing
 
 EXTRA_ADDRESS = "vps-address"
 MOST_EXTRA = 8
 BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
+_NO_COPY = gettext_lazy("This copy is not among yours.")
+_NO_PLACE = gettext_lazy("No place on offer can copy a server’s disk away and put it up again.")
 THERE = frozenset({State.RUNNING, State.STOPPED, State.SUSPENDED})
 UNTIL_READ = 600  # seconds
 
@@ -36,6 +42,7 @@ class VpsKind:
         offered = places.on_offer()
         systems = {code: name for place in offered for code, name in places.images(place).items()}
         keys = SshKey.objects.filter(account=account, removed_at=None, came_with=None).order_by("name")
+        beginnings = [(copy.reference, copy_wording.named(copy)) for copy in restoring.beginnings(account)]
         return [
             kinds.Question("name", _("Name of the server"), help=_("Letters, digits and hyphens, such as web-1.")),
             kinds.Question("place", _("Place"), "choice", tuple(offered.items()), next(iter(offered), "")),
@@ -46,6 +53,10 @@ class VpsKind:
                 help=_("They are installed before the first start. You can add keys later too."), required=False,
             ),
             *([kinds.Question(
+                "copy", _("Begin as a copy"), "choice", (("", _("no: with the system above")), *beginnings),
+                help=_("The server gets the files of the copy, at the place where it lies."), required=False,
+            )] if beginnings else []),
+            *([kinds.Question(
                 "first_boot", _("Script for the first start"), "textarea", required=False,
                 longest=2 * rules.LONGEST_FIRST_BOOT,  # its line ends come as two letters each
                 help=_("Run once by sh, as root, when the server starts for the first time; at most 16 KiB. "
@@ -55,18 +66,20 @@ class VpsKind:
 
     def validate(self, package: Package, options: Mapping[str, Any]) -> dict[str, Any]:
         name = naming.checked(str(options.get("name") or ""))
-        place = str(options.get("place") or next(iter(places.on_offer()), ""))
+        copy = _copy(options, package)
+        place = copy.place if copy else str(options.get("place") or next(iter(places.on_offer()), ""))
         if place not in places.on_offer():
             raise _wrong("place", _("This place is not on offer."))
         images = places.images(place)
         image = str(options.get("image") or next(iter(images)))
-        if image not in images:
+        if image not in images and copy is None:
             raise _wrong("image", _("This system is not on offer at this place."))
+        image = copy.image if copy else image
         extra = _extra(options)
         if extra and not providers.get(place).capabilities.extra_addresses:
             raise _wrong("options", _("Additional addresses are not on offer at this place."))
-        if _backed_up(options.get("options") or {}) and not providers.get(place).capabilities.backups:
-            raise _wrong("options", _("Backups and disaster recovery are not on offer at this place."))
+        if (reason := _not_backed_up(place, options.get("options") or {})) != "":
+            raise _wrong("options", reason)
         script = rules.first_boot(str(options.get("first_boot") or ""))
         if script is None:
             raise _wrong("first_boot", _("A script for the first start has at most 16 KiB of text."))
@@ -75,16 +88,23 @@ class VpsKind:
         return {
             "name": name, "place": place, "image": image, "keys": _ids(options.get("keys") or ()), "first_boot": script,
             "extra_addresses": extra, "options": dict(options.get("options") or {}),
+            "copy": copy.reference if copy else "",
         }  # fmt: skip
 
+    def check_own(self, account: Account, settings: Mapping[str, Any]) -> None:
+        """A copy of a disk is for whoever it belongs to alone."""
+        wanted = settings.get("copy")
+        if wanted and not Copy.objects.filter(reference=wanted, account=account).exists():
+            raise _wrong("copy", _NO_COPY)
+
     def why_not_offered(self, option: str) -> str:
-        able = any(providers.get(place).capabilities.backups for place in places.on_offer())
-        if able or not option.startswith(BACKED_UP):
-            return ""
-        return _("No place on offer can copy a server’s disk away and put it up again.")
+        refused = [_not_backed_up(place, {option: 1}) for place in places.on_offer()]
+        return "" if not option.startswith(BACKED_UP) or "" in refused else str(_NO_PLACE)
 
     def available(self, package: Package, options: Mapping[str, Any]) -> bool:
         place = str(options.get("place") or next(iter(places.on_offer()), ""))
+        if (copy := _copy(options, package)) is not None:
+            place = copy.place
         return place in places.on_offer() and addresses.left(place) > _extra(options)
 
     def provision(self, subscription: Subscription, *, now: datetime) -> None:
@@ -115,13 +135,15 @@ class VpsKind:
         server = Server.objects.select_related("subscription").filter(subscription=subscription).first()
         if server is None:
             return _("The server is still being set up.")
-        if _backed_up(options) and not providers.get(server.place).capabilities.backups:
-            return _("Backups and disaster recovery are not on offer at this place.")
+        if (reason := _not_backed_up(server.place, options)) != "":
+            return reason
         return resizing.refusal(server, package, _extra({"options": options}))
 
     def change(self, subscription: Subscription, *, now: datetime) -> None:
         for server in _living(subscription):
             resizing.follow(server, subscription, _extra(subscription.settings), now=now)
+            server.subscription = subscription
+            backups.follow(server, now=now)
 
     def refusal_to_transfer(self, subscription: Subscription) -> str:
         return handing_over.refusal(subscription)
@@ -242,8 +264,28 @@ def _extra(options: Mapping[str, Any]) -> int:
     return wanted
 
 
-def _backed_up(quantities: Mapping[str, int]) -> bool:
-    return any(count and code.startswith(BACKED_UP) for code, count in quantities.items())
+def _not_backed_up(place: str, quantities: Mapping[str, int]) -> str:
+    """Why what was chosen of backups and disaster recovery is not on offer at a place; "" when it is."""
+    wanted = {code for code, count in quantities.items() if count and code.startswith(BACKED_UP)}
+    able = places.capabilities(place)
+    if not wanted or (able.snapshots and wanted <= set(copy_rules.LEVELS)):
+        return ""
+    return _("Backups and disaster recovery are not on offer at this place.")
+
+
+def _copy(options: Mapping[str, Any], package: Package) -> Copy | None:
+    """The copy of a disk that a server begins as; None where it begins with a system."""
+    wanted = str(options.get("copy") or "")
+    if not wanted:
+        return None
+    copy = Copy.objects.filter(reference=wanted, state=CopyState.READY).first()
+    if copy is None:
+        raise _wrong("copy", _NO_COPY)
+    if copy.disk_gb > package.spec["disk_gb"]:
+        raise _wrong("copy", _("The copy is of a disk of %(copy)s GB; this package has %(package)s GB.") % {
+            "copy": copy.disk_gb, "package": package.spec["disk_gb"],
+        })  # fmt: skip
+    return copy
 
 
 def _ids(raw: Any) -> list[int]:
@@ -253,5 +295,5 @@ def _ids(raw: Any) -> list[int]:
         raise _wrong("keys", _("Choose keys from your list.")) from error
 
 
-def _wrong(field: str, sentence: str) -> RuleViolation:
-    return RuleViolation(sentence, rule="SUB-2", field=field)
+def _wrong(field: str, sentence: str | Promise) -> RuleViolation:
+    return RuleViolation(str(sentence), rule="SUB-2", field=field)

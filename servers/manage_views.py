@@ -19,6 +19,7 @@ from servers import actions, places, selectors, wording
 from servers.forms import NameForm, RebuildForm, TypedForm
 from servers.models import Server
 from servers.rules import Verb
+from servers.safekeeping import copies
 from servers.verbs import destroying, naming, power, protection, rebuilding
 
 
@@ -97,6 +98,8 @@ def _context(server: Server, asking: Actor, now: datetime) -> dict[str, Any]:
         "ending": ending.preview(server.subscription, now=now) if may_destroy and not reasons[Verb.DESTROY] else None,
         "addresses": [one.address.ip for one in held.select_related("address")],
         "reaches_name": places.capabilities(server.place).rename,
+        "copies": copies.shown(server).filter(state="ready").count() if may_destroy else 0,
+        "copies_stay": copies.law_of(server).after_end_days,
     }  # fmt: skip
 
 

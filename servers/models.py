@@ -14,13 +14,14 @@ from servers.maintaining.interruption_models import Interruption, InterruptionNo
 from servers.networking.firewall_models import Firewall
 from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
+from servers.safekeeping.copy_models import BackupPlan, Copy
 from servers.terminals.terminal_models import TerminalPermit, TerminalSession
 
 __all__ = [
-    "Address", "AddressHolding", "AvailabilityMonth", "Discrepancy", "Firewall", "Interruption", "InterruptionNotice",
-    "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction",
-    "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth",
-    "TrafficReading",
+    "Address", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall", "Interruption",
+    "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server",
+    "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour",
+    "TrafficMonth", "TrafficReading",
 ]  # fmt: skip
 
 

@@ -15,9 +15,10 @@ from panel.core.models import Operation
 from panel.core.states import move
 from servers import action_log, addresses, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, published, reopen, step, told
-from servers.models import KeyOnServer, Meter, Server, ServerAction, SshKey
+from servers.models import BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
+from servers.safekeeping import backups, copies, restoring
 from servers.terminals import permits
 
 LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
@@ -49,6 +50,7 @@ def order(subscription: Subscription, *, now: datetime) -> Server:
     action.reached("paid", now)
     attach(action, CreateServer.kind, f"servers.create:{server.token}", now=now)
     told(server, "servers.server.ordered", now=now)
+    backups.follow(server, now=now)
     return server
 
 
@@ -59,7 +61,7 @@ def spec_of(server: Server, ip: str) -> providers.NodeSpec:
     return providers.NodeSpec(
         token=server.token, name=server.name, image=server.image, size=providers.Size(**server.size),
         place=server.place, address="" if capabilities.chooses_address else ip, keys=(*keys, *permits.keys_on(server)),
-        first_boot=server.first_boot if capabilities.first_boot else "",
+        first_boot=server.first_boot if capabilities.first_boot else "", snapshot=restoring.source_of(server),
     )  # fmt: skip
 
 
@@ -186,6 +188,8 @@ def terminate(server: Server, *, because: str, now: datetime) -> ServerAction | 
     action.reached("asked", now)
     attach(action, DestroyServer.kind, f"servers.destroy:{server.token}", now=now)
     told(server, "servers.server.ending", now=now)
+    copies.ended(server, now=now)
+    BackupPlan.objects.filter(server=server).delete()
     return action
 
 
@@ -204,6 +208,7 @@ class DestroyServer(operations.Handler):
         if creation and creation.operation and creation.operation.state == Operation.State.RUNNING:
             raise NotYet(5, "its creation is just being carried out")
         reopen(op.payload["action"])
+        copies.wait_for_snapshots(server, now)
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
         if node is None:

@@ -17,6 +17,7 @@ from servers import addresses, enforcement, metering, providers
 from servers.models import Address, AddressHolding, Discrepancy, Firewall, Meter, Server, ServerAction
 from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
+from servers.safekeeping import comparing
 
 COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
 NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration"})
@@ -76,6 +77,7 @@ def _compare(place: str, now: datetime) -> list[Seen]:
             seen.append(Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server))
     seen += _blocks(cloud, servers)
     seen += _firewalls(cloud, servers, busy)
+    seen += [Seen(*one) for one in comparing.findings(place, cloud, now=now)]
     seen += _meters(place, now)
     return seen
 

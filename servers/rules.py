@@ -69,15 +69,17 @@ class Verb(StrEnum):
     RESIZE = "resize"
     DESTROY = "destroy"
     FIREWALL = "firewall"
+    SNAPSHOT = "snapshot"
+    RESTORE = "restore"
 
 
 POWER_VERBS = frozenset({Verb.START, Verb.STOP, Verb.CUT, Verb.REBOOT})
-ONE_AT_A_TIME = POWER_VERBS | {Verb.REBUILD, Verb.RESCUE, Verb.LEAVE_RESCUE}
+ONE_AT_A_TIME = POWER_VERBS | {Verb.REBUILD, Verb.RESCUE, Verb.LEAVE_RESCUE, Verb.RESTORE}
 """Of these at most one is under way on a server."""
 NEEDS: Mapping[Verb, str] = {
     Verb.START: "start_stop", Verb.CUT: "start_stop", Verb.STOP: "soft_stop", Verb.REBOOT: "reboot",
     Verb.REBUILD: "rebuild", Verb.RESCUE: "rescue", Verb.LEAVE_RESCUE: "rescue",
-    Verb.FIREWALL: "firewall",
+    Verb.FIREWALL: "firewall", Verb.SNAPSHOT: "snapshots", Verb.RESTORE: "restore",
 }  # fmt: skip
 """The capability that the place must have for a verb."""
 
@@ -143,13 +145,13 @@ def why_not(verb: Verb, at: Standing) -> WhyNot | None:
         return refused
     reasons = (
         (WhyNot.NOT_HERE, not at.able),
-        (WhyNot.BUSY, verb in ONE_AT_A_TIME and at.busy),
+        (WhyNot.BUSY, verb in ONE_AT_A_TIME | {Verb.SNAPSHOT} and at.busy),
         (WhyNot.ALREADY_ON, verb is Verb.START and at.state == State.RUNNING),
         (WhyNot.ALREADY_OFF, verb in {Verb.STOP, Verb.CUT, Verb.REBOOT} and at.state == State.STOPPED),
-        (WhyNot.PROTECTED, verb in {Verb.REBUILD, Verb.DESTROY, Verb.PROTECT} and at.protected),
+        (WhyNot.PROTECTED, verb in {Verb.REBUILD, Verb.RESTORE, Verb.DESTROY, Verb.PROTECT} and at.protected),
         (WhyNot.NOT_PROTECTED, verb is Verb.UNPROTECT and not at.protected),
         (WhyNot.ENDS_ALREADY, verb is Verb.PROTECT and at.ends),
-        (WhyNot.IN_RESCUE, verb in {Verb.REBUILD, Verb.RESCUE} and at.rescue),
+        (WhyNot.IN_RESCUE, verb in {Verb.REBUILD, Verb.RESTORE, Verb.RESCUE} and at.rescue),
         (WhyNot.NOT_IN_RESCUE, verb is Verb.LEAVE_RESCUE and not at.rescue),
         (WhyNot.NO_KEY, verb is Verb.RESCUE and not at.keys),
     )
@@ -164,6 +166,7 @@ def after(verb: Verb) -> State | None:
         Verb.STOP: State.STOPPED,
         Verb.CUT: State.STOPPED,
         Verb.REBUILD: State.RUNNING,
+        Verb.RESTORE: State.RUNNING,
         Verb.RESCUE: State.RUNNING,
         Verb.LEAVE_RESCUE: State.RUNNING,
         Verb.SUSPEND: State.SUSPENDED,
@@ -247,6 +250,8 @@ class Finding(StrEnum):
     METER = "meter"
     HOST_KEY = "host_key"
     FIREWALL = "firewall"
+    COPY_LOST = "copy_lost"
+    COPY_EXTRA = "copy_extra"
 
 
 # ---------------------------------------------------------------- the traffic month

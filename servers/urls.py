@@ -6,6 +6,7 @@ from servers import manage_views, staff_views, views
 from servers.maintaining import maintenance_staff_views, status_views
 from servers.networking import network_views
 from servers.safeguarding import safeguard_views
+from servers.safekeeping import copy_views
 from servers.terminals import terminal_views
 
 app_name = "servers"
@@ -17,6 +18,7 @@ urlpatterns = [
     path("servers/<str:reference>/manage/", manage_views.server_manage, name="server_manage"),
     path("servers/<str:reference>/network/", network_views.server_network, name="server_network"),
     path("servers/<str:reference>/terminal/", terminal_views.server_terminal, name="server_terminal"),
+    path("servers/<str:reference>/backups/", copy_views.server_backups, name="server_backups"),
     path("servers/<str:reference>/keys/", views.server_keys, name="server_keys"),
     path("keys/", views.key_list, name="key_list"),
     path("keys/add/", views.key_add, name="key_add"),
@@ -32,6 +34,7 @@ urlpatterns = [
     path("ops/servers/<str:reference>/manage/", manage_views.staff_server_manage, name="staff_server_manage"),
     path("ops/servers/<str:reference>/network/", network_views.staff_server_network, name="staff_server_network"),
     path("ops/servers/<str:reference>/terminal/", terminal_views.staff_server_terminal, name="staff_server_terminal"),
+    path("ops/servers/<str:reference>/backups/", copy_views.staff_server_backups, name="staff_server_backups"),
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
     path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),
     path("ops/interruptions/", maintenance_staff_views.interruption_list, name="staff_interruption_list"),

@@ -33,12 +33,15 @@ VERBS: dict[str, str | Promise] = {
     Verb.RESIZE: _("Change of the package or its options"),
     Verb.DESTROY: _("Removal"),
     Verb.FIREWALL: _("Change of the firewall"),
+    Verb.SNAPSHOT: _("Snapshot"),
+    Verb.RESTORE: _("Restoring of a copy"),
 }
 ICONS = {
     Verb.CREATE: "add", Verb.START: "play", Verb.STOP: "stop", Verb.REBOOT: "reboot", Verb.SUSPEND: "locked",
     Verb.CUT: "power", Verb.RENAME: "edit", Verb.REBUILD: "disk", Verb.RESCUE: "support", Verb.LEAVE_RESCUE: "undo",
     Verb.PROTECT: "shield", Verb.UNPROTECT: "shield", Verb.RESUME: "unlocked", Verb.RESIZE: "services",
-    Verb.DESTROY: "trash", Verb.FIREWALL: "shield",
+    Verb.DESTROY: "trash", Verb.FIREWALL: "shield", Verb.SNAPSHOT: "disk",
+    Verb.RESTORE: "undo",
 }  # fmt: skip
 TONES = {"waiting": "info", "done": "good", "failed": "bad", "cancelled": "neutral"}
 QUESTIONS: dict[str, str | Promise] = {
@@ -84,6 +87,8 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.METER: _("Meter silent"),
     Finding.HOST_KEY: _("Host key changed"),
     Finding.FIREWALL: _("Firewall changed at the place"),
+    Finding.COPY_LOST: _("Copy of a disk missing"),
+    Finding.COPY_EXTRA: _("Copy of a disk that nobody asked for"),
 }
 
 

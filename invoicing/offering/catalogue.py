@@ -74,9 +74,14 @@ LATER: Sequence[dict[str, Any]] = (
     },
     {
         "code": "vps-backup-3", "name": "Backup, level 3", "name_fr": "Sauvegarde, niveau 3",
-        "summary": "Every night, kept for thirty days. A schedule of your own: ask us for a quote.",
-        "summary_fr": "Chaque nuit, conservée trente jours. Un rythme à vous : demandez-nous un devis.",
+        "summary": "Every night, kept for thirty days.", "summary_fr": "Chaque nuit, conservée trente jours.",
         "month": "6.90", "year": "69.00", "maximum": 1, "one_of": LEVELS,
+    },
+    {
+        "code": "vps-backup-own", "name": "Backup, personalised", "name_fr": "Sauvegarde personnalisée",
+        "summary": "As often as every six hours, kept for up to sixty days: you choose.",
+        "summary_fr": "Jusqu’à une fois toutes les six heures, conservée jusqu’à soixante jours : vous choisissez.",
+        "month": "9.90", "year": "99.00", "maximum": 1, "one_of": LEVELS,
     },
     {
         "code": "vps-recovery", "name": "Disaster recovery", "name_fr": "Reprise après sinistre",

@@ -218,6 +218,7 @@ def order(
     each = [(row.option, int(row.quantity / line.quantity), row.cents) for row in beside if row.option]
     wanted = {**answers, "options": {option.code: count for option, count, _cents in each}}
     settings = kind.validate(package, wanted)
+    kinds.check_own(package.service_kind, account, settings)
     refused = ordering.refusal(account, actor, deliverable=kind.available(package, wanted))
     if refused:
         raise RuleViolation(refused[1], rule=ordering.REFUSALS[refused[0]][0])

@@ -195,6 +195,22 @@ class Guarded(Protocol):
         ...
 
 
+@runtime_checkable
+class Personal(Protocol):
+    """What a kind may offer besides: an order can name something that only its owner may use."""
+
+    def check_own(self, account: "Account", settings: Mapping[str, Any]) -> None:
+        """RuleViolation where `settings`, as `validate` cleaned them, name what is not the account's."""
+        ...
+
+
+def check_own(service_kind: str, account: "Account", settings: Mapping[str, Any]) -> None:
+    """As `Personal` says; nothing where the kind has nothing of the sort."""
+    kind: object = _kinds.get(service_kind)
+    if isinstance(kind, Personal):
+        kind.check_own(account, settings)
+
+
 def refusal_to_end(subscription: "Subscription") -> str:
     """As `Guarded` says; empty where the kind guards nothing."""
     kind = get(subscription.service_kind)

@@ -114,6 +114,7 @@ def place(
     if missing:
         raise RuleViolation(_("Please accept the conditions to order."), rule="SUB-2", field="accept")
     settings = _settings(priced, package, wanted)
+    kinds.check_own(package.service_kind, account, settings)
     _check_refusal(account, package, wanted, actor)
     settlement.lock_account(account.pk)  # orders of an account come one after the other, so a limit is taken once
     if (before := Order.objects.filter(account=account, key=key).first()) is not None:

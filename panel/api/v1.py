@@ -16,6 +16,7 @@ from panel.api.endpoints import (
     payments,
     quotes,
     reports,
+    server_copies,
     servers,
     spending,
     subscriptions,
@@ -42,6 +43,7 @@ api = NinjaAPI(
     docs_url="/docs",
 )
 api.add_router("/servers", servers.router)
+api.add_router("/servers", server_copies.router)
 api.add_router("", orders.router)
 api.add_router("/subscriptions", subscriptions.router)
 api.add_router("", transfers.router)

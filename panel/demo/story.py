@@ -76,6 +76,8 @@ def _build(walk: Walk, now: datetime, bank: str) -> list[Login]:
     sales.mandate(walk, camille, default=False)
     sales.mandate(walk, lukas, default=True)
     walk.until(now - timedelta(days=4, hours=6))
+    upkeep.backups_on_sale()
+    upkeep.backed_up(walk, camille, "web-1")
     _silent_case(walk, ines, mailbox)
     sales.debited(walk, lukas, admin)
     second = sales.paid_out(shopper)

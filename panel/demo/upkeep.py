@@ -2,11 +2,15 @@
 
 from datetime import timedelta
 
+from invoicing.models import Option
+from invoicing.subscribing import changes
 from panel.demo.people import Person
 from panel.demo.walk import Walk
 from servers.maintaining import interruptions
 from servers.maintaining.interruptions import Plan, Words
 from servers.maintaining.maintenance_rules import Kind
+from servers.models import Server
+from servers.safekeeping import copies, copy_rules
 
 HOUR = timedelta(hours=1)
 
@@ -28,6 +32,22 @@ def incident(walk: Walk, place: str, admin: Person) -> None:
     walk.on(minutes=35)
     said = Words("The switch is replaced; everything is as fast as before.", "Le commutateur est remplacé.")
     interruptions.finish(row, said, actor=admin.actor, now=walk.now)
+
+
+def backups_on_sale() -> None:
+    """Its cloud can copy disks, so the levels of backup are sold."""
+    Option.objects.filter(code__in=copy_rules.LEVELS).update(on_sale=True)
+
+
+def backed_up(walk: Walk, customer: Person, name: str) -> None:
+    """A server gets the second level of backup, and a snapshot before somebody works on it (SUB-14, SRV-8)."""
+    server = Server.objects.select_related("subscription__package").get(account=customer.client, name=name)
+    wished = changes.wished(server.subscription)
+    options = {**wished.options, "vps-backup-2": 1}
+    wish = changes.Wish(wished.package, wished.interval, options)
+    changes.change(server.subscription, wish, key="demo backups", actor=customer.actor, now=walk.now)
+    copies.snapshot(server, "before the new shop", actor=customer.actor, now=walk.now)
+    walk.settle()
 
 
 def maintenance(walk: Walk, place: str, admin: Person, *, title: Words, reason: Words, hours: float) -> None:

@@ -13,6 +13,7 @@ SHORT = timedelta(minutes=3)  # what is due this soon is waited for: a machine t
 SWEEPS = (
     "servers.meter",
     "servers.maintenance",
+    "servers.backups",
     "invoicing.check_vat",
     "invoicing.renew",
     "invoicing.report",

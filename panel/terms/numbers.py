@@ -1,5 +1,6 @@
 """Typed views on the numbers of a terms version: a rule asks for these and for nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -192,6 +193,29 @@ class RecoveryTerms:
     """SUB-14: disaster recovery, a month."""
 
     monthly: Cents
+
+
+@dataclass(frozen=True)
+class BackupLevel:
+    """SUB-14: hours between two backups, days for which one is kept. SRV-10: what all of them may take up, in percent
+    of the disk."""
+
+    every_hours: int
+    keep_days: int
+    space_percent: int
+
+
+@dataclass(frozen=True)
+class BackupTerms:
+    """SUB-14: the levels by name; what may be chosen in the personalised one; days of failing after which the customer
+    is told; days for which copies stay after what they belong to has ended. SRV-8: snapshots of one server."""
+
+    levels: Mapping[str, BackupLevel]
+    own_every_hours: tuple[int, ...]
+    own_most_days: int
+    failing_days: int
+    after_end_days: int
+    snapshots: int
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,22 @@ class Terms:
         return numbers.RecoveryTerms(self._cents("SUB-14", "disaster_recovery"))
 
     @cached_property
+    def backups(self) -> numbers.BackupTerms:
+        return numbers.BackupTerms(
+            levels={
+                name: numbers.BackupLevel(
+                    **self._value("SUB-14", name), space_percent=self._value("SRV-10", f"{name}_percent")
+                )
+                for name in ("level_1", "level_2", "level_3", "own")
+            },
+            own_every_hours=tuple(self._value("SUB-14", "own_every_hours")),
+            own_most_days=self._value("SUB-14", "own_most_days"),
+            failing_days=self._value("SUB-14", "failing_days"),
+            after_end_days=self._value("SUB-14", "after_end_days"),
+            snapshots=self._value("SRV-8", "snapshots"),
+        )
+
+    @cached_property
     def maintenance(self) -> numbers.MaintenanceTerms:
         return numbers.MaintenanceTerms(timedelta(hours=self._value("SUB-10", "notice_hours")))
 

@@ -15,7 +15,7 @@ returns only once its effect has been read back from the place, and asking for w
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -54,6 +54,8 @@ class NodeSpec:
     """Public keys in OpenSSH's one-line form, allowed to log in as root (SRV-2)."""
     first_boot: str = ""
     """A shell script run once, as root, at the first start; empty for none."""
+    snapshot: str = ""
+    """The place's name of the snapshot its disk begins as, in place of `image`; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,22 @@ class Node:
     size: str = ""
     """The code of its size; empty where the place does not tell."""
     build: str = ""
-    """The mark of its last rebuild; empty where there was none."""
+    """The mark of its last rebuild or restore; empty where there was none."""
     rescue: bool = False
     """Whether it runs a rescue system and not its own disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of a machine's disk as the place reports it now. It stays when its machine goes."""
+
+    ref: str
+    token: str
+    """What it was taken under, or the token's `mark`; empty where it was not taken by us."""
+    ready: bool
+    """Whether it is whole; until then nothing can be made of it."""
+    size_bytes: int = 0
+    """What it takes up; 0 where the place does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +146,10 @@ class Capabilities:
     """Further addresses can be attached to a machine and detached from it (SRV-3)."""
     resize: bool = False
     """A machine can be given another size; its disk only grows."""
-    backups: bool = False
-    """Disks are copied away at the level that was ordered, and put up again from it, at another place too (SUB-14)."""
+    snapshots: bool = False
+    """Disks can be copied while their machine runs, and new machines made of a copy (SUB-14)."""
+    restore: bool = False
+    """A machine can get the disk of a snapshot and stay what it is."""
     firewall: Filtering | None = None
     """Packets of a machine are filtered by rules; None: they are not."""
     chooses_address: bool = False
@@ -187,6 +204,23 @@ class CloudProvider(Protocol):
 
     def leave_rescue(self, ref: str) -> Node:
         """Restart the machine from its own disk; one that is not in rescue is left alone."""
+
+    def snapshot(self, ref: str, token: str) -> Snapshot:
+        """Copy the machine's disk as it is now, or give the copy that `token` made before, whole or not yet;
+        `capabilities.snapshots`. The machine goes on meanwhile; what its programs have not written yet is not in it."""
+
+    def find_snapshot(self, token: str) -> Snapshot | None:
+        """The copy made under `token`, also an unfinished one; the first where the place made several."""
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Every copy of the place that it names as one of ours; of others it may tell or not."""
+
+    def delete_snapshot(self, snapshot: str) -> None:
+        """Remove a copy; one that is gone already is fine. Machines that were made of it stay."""
+
+    def restore(self, ref: str, snapshot: str, mark: str) -> Node:
+        """Replace the disk by that of a snapshot; addresses, blocks, firewall and size stay, and the machine is on.
+        Once per `mark`; `capabilities.restore`. Where the host key lies on the disk it is that of then."""
 
     def block_address(self, ref: str, ip: str) -> None:
         """No packet to or from `ip` passes any more; survives a power cycle (ABU-3)."""

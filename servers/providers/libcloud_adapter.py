@@ -27,6 +27,7 @@ from libcloud.compute.types import NodeState
 from panel.core.errors import ProviderError
 from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, CloudProvider, Counters, Node, NodeSpec, Size, mark, not_supported
+from servers.providers.libcloud_snapshots import BUILD_KEY, ImagesAsSnapshots
 from servers.rules import Power
 
 METADATA_KEY = "clause_token"
@@ -54,7 +55,7 @@ SHUT_DOWN = ("ex_shutdown_node", "ex_shutdown_graceful")
 RENAME = ("ex_rename_node", "ex_set_server_name")
 
 
-class LibcloudProvider(CloudProvider):
+class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     """One place. Not to be shared between threads: `servers.providers.get` keeps one per thread."""
 
     patience = 120.0
@@ -77,6 +78,8 @@ class LibcloudProvider(CloudProvider):
             rename=self._method(RENAME) is not None,
             first_boot=self._user_data() is not None,
             chooses_address=True,
+            snapshots=self._copies,
+            restore=self._copies and self._restores(),
         )
 
     # ------------------------------------------------------------ machines
@@ -195,7 +198,8 @@ class LibcloudProvider(CloudProvider):
     def _order(self, spec: NodeSpec) -> dict[str, Any]:
         """The arguments of create_node that this driver takes; ProviderError(permanent) when the spec cannot be met."""
         size = self._named("sizes", spec.size.code, self.driver.list_sizes)
-        image = self._named("images", spec.image, self.driver.list_images)
+        image = self._image(spec.snapshot) if spec.snapshot else None
+        image = image or self._named("images", spec.image, self.driver.list_images)
         order: dict[str, Any] = {"name": self._name(spec), "size": size, "image": image}
         if wanted := self.config.get("location"):
             order["location"] = self._named("", str(wanted), self.driver.list_locations)
@@ -291,7 +295,10 @@ class LibcloudProvider(CloudProvider):
 
     def _ours(self, node: VendorNode) -> Node:
         addresses = tuple(dict.fromkeys([*(node.public_ips or ()), *(node.private_ips or ())]))
-        return Node(str(node.id), self._token(node), str(node.name), self._power(node), self.place, addresses)
+        return Node(
+            str(node.id), self._token(node), str(node.name), self._power(node), self.place, addresses,
+            build=str(((node.extra or {}).get("metadata") or {}).get(BUILD_KEY, "")),
+        )  # fmt: skip
 
     @contextmanager
     def _asking(self, verb: str) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """The place "this machine": the libcloud adapter, plus the network verbs that only our own driver has (LOCAL=1)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -13,11 +13,12 @@ from libcloud.compute.base import NodeSize
 
 from panel.core.errors import ProviderError
 from servers.networking.firewall_rules import Policy
-from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec
+from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec, Snapshot
 from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.providers.local.driver import IMAGE, LocalNodeDriver
 from servers.providers.local.network import LINK_BPS
 from servers.providers.local.shell import LocalError
+from servers.providers.local.snapshots import Kept, ref_of
 from servers.rules import Power
 
 
@@ -45,6 +46,8 @@ class LocalProvider(LibcloudProvider):
             keys=True,
             first_boot=True,
             firewall=Filtering(),
+            snapshots=True,
+            restore=True,
         )
 
     def create(self, spec: NodeSpec) -> Node:
@@ -80,6 +83,26 @@ class LocalProvider(LibcloudProvider):
         with self._on(ref, "leave the rescue system") as node:
             self.driver.ex_leave_rescue(node)
         return self._settled(ref, lambda node: not node.rescue, "leave the rescue system")
+
+    def snapshot(self, ref: str, token: str) -> Snapshot:
+        with self._on(ref, "take a snapshot") as node:
+            return _snapshot(self.driver.ex_snapshot(node, token))
+
+    def find_snapshot(self, token: str) -> Snapshot | None:
+        kept = self.driver.snapshots.read(ref_of(token))
+        return _snapshot(kept) if kept is not None else None
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        return [_snapshot(kept) for kept in self.driver.snapshots.all()]
+
+    def delete_snapshot(self, snapshot: str) -> None:
+        with self._asking("delete a snapshot"):
+            self.driver.ex_delete_snapshot(snapshot)
+
+    def restore(self, ref: str, snapshot: str, mark: str) -> Node:
+        with self._on(ref, "restore") as node:
+            self.driver.ex_restore(node, snapshot, mark)
+        return self._settled(ref, lambda node: node.power is Power.ON, "restore")
 
     def attach_address(self, ref: str, ip: str) -> None:
         with self._on(ref, "attach an address") as node:
@@ -142,6 +165,7 @@ class LocalProvider(LibcloudProvider):
             "ex_address": spec.address,
             "ex_keys": spec.keys,
             "ex_first_boot": spec.first_boot,
+            "ex_snapshot": spec.snapshot,
         }
 
     def _disk_mb(self, spec: NodeSpec) -> int:
@@ -179,6 +203,10 @@ class LocalProvider(LibcloudProvider):
             except LocalError as error:
                 code = "refused" if error.permanent else "failed"
                 raise ProviderError(f"{verb} at {self.label}: {error}", permanent=error.permanent, code=code) from error
+
+
+def _snapshot(kept: Kept) -> Snapshot:
+    return Snapshot(kept.ref, kept.token, ready=True, size_bytes=kept.size_bytes)
 
 
 def connect(place: str, config: Mapping[str, Any]) -> LocalProvider:

@@ -16,6 +16,7 @@ from servers import metering, places, providers, provisioning, rules
 from servers.action_log import note, noted, step
 from servers.models import Server, ServerAction
 from servers.rules import Power, Verb
+from servers.safekeeping import copies
 from servers.verbs import power
 from servers.verbs.power import MachineOperation
 
@@ -48,6 +49,7 @@ class RebuildServer(MachineOperation):
         return "begun" in noted(op)
 
     def command(self, server: Server, op: Operation, now: datetime) -> dict[str, Any]:
+        copies.wait_for_snapshots(server, ServerAction.objects.get(pk=op.payload["action"]).requested_at)
         cloud = providers.get(server.place)
         first = server.holdings.filter(until=None, is_first=True).select_related("address").first()
         spec = provisioning.spec_of(server, str(first.address.ip) if first else "")

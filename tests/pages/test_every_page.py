@@ -172,6 +172,8 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
     server, announced = {"reference": made.server.reference}, {"reference": an_interruption(made).reference}
     staffs = ("servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit",
               "servers:staff_server_network", "servers:staff_server_terminal",
+              "servers:staff_server_backups", "api:get_server_backups",
+              "api:plan_server_backups", "api:list_server_copies", "api:take_server_snapshot",
               "api:get_server_firewall", "api:set_server_firewall",
               "api:try_server_port", "api:list_server_names",
               "api:list_server_port_tests")  # fmt: skip
@@ -180,6 +182,10 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
         **{key: {"number": made.ticket.number} for key in ("servers:limit_answer", "servers:limit_decide")},
         **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
         "api:set_server_name": {**server, "address": "203.0.113.1"},
+        **{
+            key: {**server, "copy_reference": "CPY-22222222"}
+            for key in ("api:delete_server_copy", "api:restore_server_copy")
+        },
         "servers:staff_interruption_deed": {**announced, "name": "note"},
     }
 

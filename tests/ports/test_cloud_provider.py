@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from panel.core.errors import ProviderError
 from servers import providers
 from servers.networking.firewall_rules import OPEN, TEMPLATES, of_json
-from servers.providers import CloudProvider, Node, NodeSpec, Size
+from servers.providers import CloudProvider, Node, NodeSpec, Size, Snapshot
 from servers.providers.simulated import traffic
 from servers.rules import Power
 from tests.support.machines import simulated_place
@@ -224,6 +224,73 @@ def test_rescue_lasts_until_it_is_left_and_has_a_host_key_of_its_own(bench: Benc
     assert cloud.host_key(node.ref) == own
 
 
+def whole(bench: Bench, token: str) -> Snapshot:
+    """The copy under `token` once it is whole."""
+    end = time.monotonic() + 20
+    while (found := bench.cloud.find_snapshot(token)) is None or not found.ready:
+        assert time.monotonic() < end, found
+        time.sleep(0.01)
+    return found
+
+
+def test_a_snapshot_is_taken_once_for_a_token_and_found_until_it_is_deleted(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.snapshots
+    assert cloud.find_snapshot("copy:1") is None
+    first = cloud.snapshot(node.ref, "copy:1")
+    found = whole(bench, "copy:1")
+    assert (found.ref, found.token) == (first.ref, "copy:1")
+    assert found.size_bytes > 0
+    assert cloud.snapshot(node.ref, "copy:1").ref == first.ref
+    other = cloud.snapshot(node.ref, "copy:2")
+    assert {one.ref for one in cloud.snapshots()} == {first.ref, other.ref}
+    cloud.destroy(node.ref)
+    assert cloud.find_snapshot("copy:1") is not None
+    for _ in range(2):
+        cloud.delete_snapshot(first.ref)
+    assert cloud.find_snapshot("copy:1") is None
+    assert [one.ref for one in cloud.snapshots()] == [other.ref]
+    cloud.delete_snapshot(other.ref)
+
+
+def test_a_restore_is_done_once_and_keeps_address_blocks_and_firewall(bench: Bench) -> None:
+    node, cloud, ip = bench.made(), bench.cloud, bench.addresses[0]
+    assert cloud.capabilities.restore
+    taken = cloud.snapshot(node.ref, "copy:1")
+    whole(bench, "copy:1")
+    cloud.block_address(node.ref, ip)
+    cloud.set_firewall(node.ref, TEMPLATES["web"].policy())
+    cloud.stop(node.ref)
+    back = cloud.restore(node.ref, taken.ref, "one")
+    assert (back.ref, back.power, back.addresses, back.build) == (node.ref, Power.ON, (ip,), "one")
+    assert cloud.blocked(node.ref) == {ip}
+    assert cloud.firewall(node.ref) == TEMPLATES["web"].policy().canonical()
+    epoch = cloud.counters(node.ref, now=NOW).epoch
+    cloud.restore(node.ref, taken.ref, "one")
+    assert cloud.counters(node.ref, now=NOW).epoch == epoch
+    cloud.restore(node.ref, taken.ref, "two")
+    assert cloud.counters(node.ref, now=NOW).epoch != epoch
+    with pytest.raises(ProviderError) as gone:
+        cloud.restore(node.ref, "nothing", "three")
+    assert gone.value.permanent
+    assert bench.made().power is Power.ON
+    cloud.delete_snapshot(taken.ref)
+
+
+def test_a_new_machine_can_begin_as_a_snapshot(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    taken = cloud.snapshot(node.ref, "copy:1")
+    whole(bench, "copy:1")
+    other = bench.made("SUB-2", address=bench.addresses[1], snapshot=taken.ref)
+    assert (other.addresses, other.power) == ((bench.addresses[1],), Power.ON)
+    assert cloud.host_key(other.ref) != cloud.host_key(node.ref)
+    with pytest.raises(ProviderError) as gone:
+        cloud.create(bench.spec("SUB-3", address=bench.addresses[2], snapshot="nothing"))
+    assert gone.value.permanent
+    cloud.delete_snapshot(taken.ref)
+    assert cloud.get(other.ref) is not None
+
+
 RULES = [
     {"direction": "in", "action": "drop", "peers": "0.0.0.0/0", "protocol": "udp", "ports": "53"},
     {"direction": "in", "action": "accept", "protocol": "tcp", "ports": "22, 80, 8000-8100", "note": "mine"},
@@ -251,6 +318,14 @@ def test_the_firewall_is_read_back_as_it_was_written_and_lasts(bench: Bench) -> 
     assert cloud.firewall(node.ref) == TEMPLATES["web"].policy().canonical()
     cloud.set_firewall(node.ref, OPEN)
     assert cloud.firewall(node.ref) == OPEN
+
+
+def test_a_machine_that_does_not_exist_has_no_snapshot(bench: Bench) -> None:
+    for ask in (lambda: bench.cloud.snapshot("nobody", "copy:1"), lambda: bench.cloud.restore("nobody", "x", "one")):
+        with pytest.raises(ProviderError) as error:
+            ask()
+        assert error.value.permanent
+    assert bench.cloud.snapshots() == []
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "shut_down", "reboot", "leave_rescue", "host_key", "blocked"])
@@ -291,6 +366,25 @@ def test_planned_faults_strike_before_or_after_the_effect(tmp_path: Path) -> Non
             bench.cloud.create(bench.spec())
         assert len(control.refs()) == 1
         assert control.calls("create") == ["transient", "lost"]
+
+
+def test_a_simulated_snapshot_comes_late_and_sometimes_twice(tmp_path: Path) -> None:
+    with simulated_place(tmp_path, boot_looks=2) as control:
+        bench = Bench(["203.0.113.7"])
+        node = bench.made()
+        control.write(node.ref, "then")
+        control.plan("snapshot", "double")
+        taken = bench.cloud.snapshot(node.ref, "copy:1")
+        assert control.tokens_of_snapshots() == ["copy:1"] * 2
+        with pytest.raises(ProviderError) as busy:
+            bench.cloud.restore(node.ref, taken.ref, "one")
+        assert (busy.value.permanent, busy.value.code) == (False, "busy")
+        assert whole(bench, "copy:1").ref == taken.ref
+        control.write(node.ref, "now")
+        bench.cloud.restore(node.ref, taken.ref, "one")
+        assert control.disk(node.ref) == "then"
+        made = bench.made("SUB-2", address="203.0.113.8", snapshot=taken.ref)
+        assert control.disk(made.ref) == "then"
 
 
 def test_trouble_by_seed_is_the_same_each_time_and_capacity_ends(tmp_path: Path) -> None:

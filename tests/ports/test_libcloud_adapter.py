@@ -1,5 +1,6 @@
 """Any libcloud driver behind the port: found again by token, believed after a second look, honest about its limits."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,106 @@ def test_without_metadata_the_tokens_mark_stands_in_the_name() -> None:
     assert cloud.find("Op 9:x") == made
     assert cloud.create(spec("Op 9:x")).ref == made.ref
     assert cloud.find("op-9-x") is None
+
+
+class Images(Cloud):
+    """A driver that makes images of machines, late, and rebuilds machines from them, as OpenStack does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[NodeImage] = []
+        self.lost = False
+
+    def list_images(  # type: ignore[override]
+        self, location: NodeLocation | None = None, ex_only_active: bool = True
+    ) -> list[NodeImage]:
+        shown = [
+            NodeImage(image.id, image.name, self, extra=dict(image.extra))
+            for image in self.images if not ex_only_active or image.extra["status"] == "ACTIVE"
+        ]  # fmt: skip
+        for image in self.images:
+            image.extra["status"] = "ACTIVE"
+        return [*super().list_images(location), *shown]
+
+    def create_image(self, node: VendorNode, name: str, metadata: dict[str, str] | None = None) -> None:  # type: ignore[override]
+        self.calls.append(f"image of {node.id}")
+        number = len(self.calls)
+        self.images.append(NodeImage(f"img-{number}", name, self, extra={"status": "SAVING", "minDisk": 20}))
+        if self.lost:
+            raise ConnectionResetError("no answer")
+
+    def delete_image(self, node_image: NodeImage) -> bool:
+        self.images = [image for image in self.images if image.id != node_image.id]
+        return False
+
+    def ex_rebuild(self, node: VendorNode, image: NodeImage, **kwargs: Any) -> bool:
+        self.calls.append(f"rebuild {node.id} {image.id} {kwargs['name']}")
+        self.nodes[str(node.id)].extra = {"metadata": kwargs["ex_metadata"]}
+        return False
+
+
+def test_an_image_of_a_machine_is_its_snapshot_once_for_a_token() -> None:
+    driver = Images()
+    cloud = LibcloudProvider("habits-1", driver, CONFIG)
+    assert (cloud.capabilities.snapshots, cloud.capabilities.restore) == (True, True)
+    ref = cloud.create(spec(keys=())).ref
+    driver.lost = True
+    with pytest.raises(ProviderError) as unknown:
+        cloud.snapshot(ref, "copy:1")
+    assert not unknown.value.permanent
+    there = cloud.snapshot(ref, "copy:1")
+    assert (there.token, there.ready) == (libcloud_adapter.mark("copy:1"), False)
+    assert driver.calls.count(f"image of {ref}") == 1, "the retry found the first one"
+    assert cloud.find_snapshot("copy:1") == replace(there, ready=True)
+    assert [one.ref for one in cloud.snapshots()] == [there.ref]
+    for _ in range(2):
+        cloud.delete_snapshot(there.ref)
+    assert cloud.snapshots() == []
+
+
+def test_a_restore_is_marked_in_the_call_that_does_it(cloud: LibcloudProvider) -> None:
+    driver = Images()
+    place = LibcloudProvider("habits-1", driver, CONFIG)
+    node = place.create(spec(keys=()))
+    taken = place.snapshot(node.ref, "copy:1")
+    place.find_snapshot("copy:1")
+    for _ in range(2):
+        back = place.restore(node.ref, taken.ref, "one")
+        assert (back.build, back.token) == ("one", "op-7")
+    assert [call for call in driver.calls if "rebuild" in call] == [f"rebuild {node.ref} {taken.ref} web"]
+    other = place.create(spec("op-8", keys=(), snapshot=taken.ref))
+    assert driver.calls[-1] == f"create web s-1 {taken.ref}"
+    assert other.ref != node.ref
+    with pytest.raises(ProviderError, match="no snapshot") as gone:
+        place.restore(node.ref, "img-9-gone", "two")
+    assert gone.value.permanent
+    assert not cloud.capabilities.snapshots
+    for refused in (
+        lambda: cloud.snapshot(node.ref, "copy:1"), cloud.snapshots, lambda: cloud.restore("1", "x", "one"),
+        lambda: cloud.delete_snapshot("x"),
+    ):  # fmt: skip
+        with pytest.raises(ProviderError) as error:
+            refused()
+        assert (error.value.code, error.value.permanent) == ("not_supported", True)
+
+
+def test_what_real_drivers_can_copy_is_read_from_them() -> None:
+    """OpenStack both, EC2 and DigitalOcean without the way back; Linode copies disks and not machines."""
+    from libcloud.compute.drivers.digitalocean import DigitalOcean_v2_NodeDriver
+    from libcloud.compute.drivers.ec2 import EC2NodeDriver
+    from libcloud.compute.drivers.linode import LinodeNodeDriverV4
+    from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
+    from libcloud.compute.drivers.vultr import VultrNodeDriverV2
+
+    found = {}
+    for driver in (OpenStack_2_NodeDriver, EC2NodeDriver, DigitalOcean_v2_NodeDriver, LinodeNodeDriverV4,
+                   VultrNodeDriverV2):  # fmt: skip
+        can = LibcloudProvider("x", object.__new__(driver), {}).capabilities
+        found[driver.__name__.partition("NodeDriver")[0]] = (can.snapshots, can.restore)
+    assert found == {
+        "OpenStack_2_": (True, True), "EC2": (True, False), "DigitalOcean_v2_": (True, False), "Linode": (False, False),
+        "Vultr": (False, False),
+    }  # fmt: skip
 
 
 def test_libclouds_own_test_driver_by_configuration() -> None:

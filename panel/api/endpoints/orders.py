@@ -48,7 +48,9 @@ class Wish(Schema):
 
 class OrderIn(Wish):
     settings: dict[str, Any] = Field(
-        {}, description="What the service asks for: for a server name, place, image and keys (ids of SSH keys)."
+        {},
+        description="What the service asks for: for a server name, place, image and keys (ids of SSH keys), or copy "
+        "(the reference of a snapshot or backup to begin as).",
     )
     accepted: list[str] = Field([], description="The documents you accept with this order; the preview names them.")
     order_number: str = Field(

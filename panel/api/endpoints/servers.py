@@ -82,7 +82,8 @@ class ActionOut(Schema):
     finished_at: datetime | None
 
 
-def _action(made: ServerAction) -> ActionOut:
+def action_out(made: ServerAction) -> ActionOut:
+    """A line of the action log."""
     return ActionOut(
         id=made.pk, action=made.verb, state=made.state, requested_at=made.requested_at, finished_at=made.finished_at
     )
@@ -135,7 +136,7 @@ def _full(row: Server) -> ServerFull:
 def change_server(request: HttpRequest, reference: str, payload: ServerChange) -> ServerFull:
     """Takes effect at once; the machine learns its new name a little later, where its place can tell it. A protected
     server refuses to be destroyed and rebuilt; to take the protection off a token needs `order` too."""
-    server, asking, now = _mine(request, reference, actions.RENAME), auth.actor(request, actions.RENAME), clock.now()
+    server, asking, now = mine(request, reference, actions.RENAME), auth.actor(request, actions.RENAME), clock.now()
     with transaction.atomic():
         if payload.name is not None:
             naming.rename(server, payload.name, actor=asking, now=now)
@@ -146,7 +147,8 @@ def change_server(request: HttpRequest, reference: str, payload: ServerChange) -
     return _full(_rows(request).get(reference=reference))
 
 
-def _mine(request: HttpRequest, reference: str, action: Action) -> Server:
+def mine(request: HttpRequest, reference: str, action: Action) -> Server:
+    """The server of that reference that whoever asks may see."""
     return Server.objects.visible_to(auth.actor(request, action)).get(reference=reference)
 
 
@@ -158,7 +160,7 @@ def power_server(request: HttpRequest, reference: str, payload: PowerIn) -> tupl
     verb = Verb(payload.action)
     asking = auth.actor(request, actions.BY_VERB[verb])
     server = Server.objects.visible_to(asking).get(reference=reference)
-    return 202, _action(power.request(server, verb, actor=asking, now=clock.now()))
+    return 202, action_out(power.request(server, verb, actor=asking, now=clock.now()))
 
 
 @router.post("/{reference}/rescue", response={202: ActionOut}, summary="Start or leave the rescue system")
@@ -167,17 +169,17 @@ def rescue_server(request: HttpRequest, reference: str, payload: RescueIn) -> tu
     """The server restarts into a rescue system that lets in every key of the account and has its disk below /mnt."""
     verb = Verb.RESCUE if payload.on else Verb.LEAVE_RESCUE
     asking = auth.actor(request, actions.BY_VERB[verb])
-    server = _mine(request, reference, actions.BY_VERB[verb])
-    return 202, _action(power.request(server, verb, actor=asking, now=clock.now()))
+    server = mine(request, reference, actions.BY_VERB[verb])
+    return 202, action_out(power.request(server, verb, actor=asking, now=clock.now()))
 
 
 @router.post("/{reference}/rebuild", response={202: ActionOut}, summary="Rebuild a server on a new disk")
 @idempotency.once(actions.REBUILD)
 def rebuild_server(request: HttpRequest, reference: str, payload: RebuildIn) -> tuple[int, Schema]:
     """Everything on its disk is lost; address, keys, size and price stay, its host key is another one."""
-    asking, server = auth.actor(request, actions.REBUILD), _mine(request, reference, actions.REBUILD)
+    asking, server = auth.actor(request, actions.REBUILD), mine(request, reference, actions.REBUILD)
     made = rebuilding.rebuild(server, payload.image, typed=payload.confirm, actor=asking, now=clock.now())
-    return 202, _action(made)
+    return 202, action_out(made)
 
 
 @router.post("/{reference}/destroy", response={202: ServerFull}, summary="Destroy a server")
@@ -185,7 +187,7 @@ def rebuild_server(request: HttpRequest, reference: str, payload: RebuildIn) -> 
 def destroy_server(request: HttpRequest, reference: str, payload: DestroyIn) -> tuple[int, Schema]:
     """It is removed with its disk and addresses, and its subscription ends at once: what that costs is told by the
     preview of the subscription's end."""
-    asking, server = auth.actor(request, actions.DESTROY), _mine(request, reference, actions.DESTROY)
+    asking, server = auth.actor(request, actions.DESTROY), mine(request, reference, actions.DESTROY)
     destroying.destroy(server, typed=payload.confirm, actor=asking, now=clock.now())
     return 202, _full(Server.objects.visible_to(asking).select_related("subscription").get(pk=server.pk))
 
@@ -234,13 +236,13 @@ def _firewall(server: Server) -> FirewallOut:
 
 @router.get("/{reference}/firewall", response=FirewallOut, summary="Get the firewall of a server")
 def get_server_firewall(request: HttpRequest, reference: str) -> FirewallOut:
-    return _firewall(_mine(request, reference, actions.SEE))
+    return _firewall(mine(request, reference, actions.SEE))
 
 
 @router.put("/{reference}/firewall", response={202: FirewallOut}, summary="Set the firewall of a server")
 def set_server_firewall(request: HttpRequest, reference: str, payload: FirewallIn) -> tuple[int, FirewallOut]:
     """Exactly these rules, however often it is sent; accepted, and in force once `state` says so."""
-    server = _mine(request, reference, actions.FIREWALL)
+    server = mine(request, reference, actions.FIREWALL)
     wanted = firewalls.policy_of(payload.dict(include={"rules", "default_in", "default_out"}))
     firewalls.change(
         server, wanted, actor=auth.actor(request, actions.FIREWALL), now=clock.now(), seen=payload.seen,
@@ -272,14 +274,14 @@ def _port_test(made: PortTest) -> PortTestOut:
 @idempotency.once(actions.TEST_PORT)
 def try_server_port(request: HttpRequest, reference: str, payload: PortTestIn) -> tuple[int, Schema]:
     """The panel opens a TCP connection to one of the server's addresses and closes it: ask the list what it met."""
-    server, asking = _mine(request, reference, actions.TEST_PORT), auth.actor(request, actions.TEST_PORT)
+    server, asking = mine(request, reference, actions.TEST_PORT), auth.actor(request, actions.TEST_PORT)
     return 202, _port_test(port_tests.ask(server, payload.address, payload.port, actor=asking, now=clock.now()))
 
 
 @router.get("/{reference}/port-tests", response=list[PortTestOut], summary="List the ports that were tried")
 def list_server_port_tests(request: HttpRequest, reference: str) -> list[PortTestOut]:
     """The latest ones, newest first."""
-    return [_port_test(made) for made in port_tests.latest(_mine(request, reference, actions.SEE))]
+    return [_port_test(made) for made in port_tests.latest(mine(request, reference, actions.SEE))]
 
 
 class NameIn(Schema):
@@ -303,14 +305,14 @@ def _name(ip: str, row: ReverseName | None) -> NameOut:
 
 @router.get("/{reference}/names", response=list[NameOut], summary="List the reverse names of a server")
 def list_server_names(request: HttpRequest, reference: str) -> list[NameOut]:
-    found = reverse_names.names_of(_mine(request, reference, actions.SEE))
+    found = reverse_names.names_of(mine(request, reference, actions.SEE))
     return [_name(str(held.address.ip), row) for held, row in found]
 
 
 @router.put("/{reference}/names/{address}", response={202: list[NameOut]}, summary="Name an address of a server")
 def set_server_name(request: HttpRequest, reference: str, address: str, payload: NameIn) -> tuple[int, list[NameOut]]:
     """It must lead back to the address by its A or AAAA record; accepted, and published once `state` says so."""
-    server, asking = _mine(request, reference, actions.NAME_ADDRESS), auth.actor(request, actions.NAME_ADDRESS)
+    server, asking = mine(request, reference, actions.NAME_ADDRESS), auth.actor(request, actions.NAME_ADDRESS)
     reverse_names.set_name(server, address, payload.name, actor=asking, now=clock.now())
     return 202, list_server_names(request, reference)
 
@@ -318,5 +320,5 @@ def set_server_name(request: HttpRequest, reference: str, address: str, payload:
 @router.get("/{reference}/actions", response=paging.Pages[ActionOut], summary="List what was done to a server")
 def list_server_actions(request: HttpRequest, reference: str, paged: paging.Paging) -> dict[str, Any]:
     """Newest first: what was asked, how it ended, when."""
-    server = _mine(request, reference, actions.SEE)
-    return paging.page(server.actions.filter(account=server.account_id), paged, _action)
+    server = mine(request, reference, actions.SEE)
+    return paging.page(server.actions.filter(account=server.account_id), paged, action_out)

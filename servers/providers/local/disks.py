@@ -8,7 +8,7 @@ from pathlib import Path
 from servers.providers.local.rootfs import BASE_ID
 from servers.providers.local.shell import LocalError, run, which
 
-PROGRAMS = ("mkfs.ext4", "mount", "umount")
+PROGRAMS = ("mkfs.ext4", "mount", "umount", "fsfreeze", "e2fsck", "resize2fs", "cp")
 SCRATCH_MB = 64
 
 
@@ -31,6 +31,47 @@ def attach(home: Path, disk_mb: int) -> Path:
     return point
 
 
+def copy(home: Path, target: Path) -> None:
+    """Copy the disk into the file `target` as it is at one instant, holding up what the host writes meanwhile."""
+    point = home / "disk"
+    frozen = os.path.ismount(point)
+    if frozen:
+        thaw(home)  # a copy that a crash interrupted left it frozen
+        run("fsfreeze", "--freeze", str(point), timeout=60)
+    try:
+        _copy(home / "disk.img", target)
+    finally:
+        if frozen:
+            thaw(home)
+
+
+def thaw(home: Path) -> None:
+    """Let the host write again; fine where nothing holds it up."""
+    if os.path.ismount(home / "disk"):
+        run("fsfreeze", "--unfreeze", str(home / "disk"), ok=(0, 1))
+
+
+def put_up(home: Path, source: Path, disk_mb: int) -> None:
+    """The disk of a host that is off becomes the copy `source`, grown to `disk_mb` where that is more."""
+    detach(home)
+    fresh = home / "disk.img.new"
+    _copy(source, fresh)
+    # what was running when it was copied replays its journal; 1: it found something, and mended it
+    run("e2fsck", "-f", "-p", str(fresh), timeout=300, ok=(0, 1))
+    if fresh.stat().st_size < disk_mb * 1024 * 1024:
+        with open(fresh, "r+b") as handle:
+            handle.truncate(disk_mb * 1024 * 1024)
+        run("resize2fs", str(fresh), timeout=300)
+    fresh.rename(home / "disk.img")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Holes stay holes, and what reached `target` survives a power cut."""
+    run("cp", "--sparse=always", "--reflink=auto", str(source), str(target), timeout=600)
+    with open(target, "rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def scratch(home: Path) -> Path:
     """Mount what the rescue system may write to: memory, empty at each start."""
     point = home / "scratch"
@@ -47,6 +88,8 @@ def scratch(home: Path) -> Path:
 def detach(home: Path, *, name: str = "disk", patience: float = 10) -> None:
     """Unmount the disk, waiting up to `patience` seconds for the kernel to let go of a host that was just killed."""
     point, until = home / name, time.monotonic() + patience
+    if name == "disk":
+        thaw(home)
     while os.path.ismount(point):
         try:
             run("umount", str(point))

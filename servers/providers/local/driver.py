@@ -16,6 +16,8 @@ from servers.networking.firewall_rules import Policy, as_json, of_json
 from servers.providers.local import disks, filters, firewall, network, power, rootfs
 from servers.providers.local.records import Record, Records, cable_of, ref_of
 from servers.providers.local.shell import LocalError, RefusedError, which
+from servers.providers.local.snapshots import Kept, Snapshots
+from servers.providers.local.words import clean_key, host_name
 
 IMAGE = "slim"
 SIZES = {"local-1": (1024, 1), "local-2": (2048, 2), "local-4": (4096, 4)}
@@ -51,6 +53,7 @@ class LocalNodeDriver(NodeDriver):
         self.network = network.Network(bridge, IPv4Network(subnet))
         self.firewall = firewall.Firewall(bridge)
         self.records = Records(Path(data_dir) / bridge)
+        self.snapshots = Snapshots(self.records.directory)
         self.cache = Path(data_dir) / "rootfs"
         self._owner = str(self.records.directory.absolute())[-255:]  # as much as fits on a bridge
 
@@ -80,6 +83,7 @@ class LocalNodeDriver(NodeDriver):
         ex_address: str = "",
         ex_keys: Iterable[str] = (),
         ex_first_boot: str = "",
+        ex_snapshot: str = "",
     ) -> Node:
         """Make and start a host, or give (and finish, if it was left half made) the one that `ex_token` made.
 
@@ -93,11 +97,14 @@ class LocalNodeDriver(NodeDriver):
         keys = tuple(dict.fromkeys([*([auth.pubkey] if auth else []), *ex_keys]))
         ref = ref_of(ex_token or f"{name} {time.time_ns()}")
         with self.records.lock(ref):
-            record = self.records.read(ref) or self._reserve(ref, ex_token, name, size, ex_address)
+            record = self.records.read(ref) or self._reserve(ref, ex_token, name, size, ex_address, ex_snapshot)
             if record.phase == "destroying":
                 raise RefusedError(f"{ref} is being destroyed")
             if record.phase == "building":
-                power.furnish(self.records.home(ref), tuple(_clean(key) for key in keys), ex_first_boot)
+                home = self.records.home(ref)
+                power.furnish(home, tuple(clean_key(key) for key in keys), ex_first_boot)
+                if record.source and not (home / "disk.img").exists():
+                    disks.put_up(home, self.snapshots.disk(record.source, record.disk_mb), record.disk_mb)
                 self._on(record)
                 record.phase = "ready"
                 self.records.write(record)
@@ -148,22 +155,18 @@ class LocalNodeDriver(NodeDriver):
 
     def ex_rename(self, node: Node, name: str) -> None:
         with self._changing(node) as record:
-            record.name = _hostname(name)
+            record.name = host_name(name)
             self.records.write(record)
             power.name_inside(record)
 
     def ex_rebuild(self, node: Node, keys: Iterable[str], first_boot: str, mark: str) -> None:
         """A new disk and a new host key, once per `mark`; what a crash left half done is done again from the start."""
-        allowed = tuple(_clean(key) for key in dict.fromkeys(keys))
+        allowed = tuple(clean_key(key) for key in dict.fromkeys(keys))
         with self.records.lock(str(node.id)):
             record, home = self._record(node), self.records.home(str(node.id))
             if record.phase == "ready" and record.build == mark:
                 return
-            if record.phase not in ("ready", "rebuilding"):
-                raise LocalError(f"{node.id} is {record.phase}")
-            record.phase, record.build, record.rescue = "rebuilding", mark, False
-            self.records.write(record)
-            power.switch_off(self.records, record, self.network)
+            self._renew(record, "rebuilding", mark)
             disks.erase(home)
             power.forget(home)
             power.furnish(home, allowed, first_boot)
@@ -171,9 +174,40 @@ class LocalNodeDriver(NodeDriver):
             record.phase = "ready"
             self.records.write(record)
 
+    def ex_restore(self, node: Node, snapshot: str, mark: str) -> None:
+        """The disk of a snapshot, once per `mark`; what a crash left half done is done again from the start. Host key
+        and allowed keys lie outside the disk and stay."""
+        with self.records.lock(str(node.id)):
+            record, home = self._record(node), self.records.home(str(node.id))
+            if record.phase == "ready" and record.build == mark:
+                return
+            source = self.snapshots.disk(snapshot, record.disk_mb)
+            self._renew(record, "restoring", mark)
+            disks.put_up(home, source, record.disk_mb)
+            self._on(record)
+            record.phase = "ready"
+            self.records.write(record)
+
+    def _renew(self, record: Record, phase: str, mark: str) -> None:
+        if record.phase not in ("ready", "rebuilding", "restoring"):
+            raise LocalError(f"{record.ref} is {record.phase}")
+        record.phase, record.build, record.rescue = phase, mark, False
+        self.records.write(record)
+        power.switch_off(self.records, record, self.network)
+
+    def ex_snapshot(self, node: Node, token: str) -> Kept:
+        """A copy of the host's disk as it is now, once for `token`."""
+        with self._changing(node):
+            return self.snapshots.take(token, str(node.id), self.records.home(str(node.id)))
+
+    def ex_delete_snapshot(self, ref: str) -> None:
+        if (kept := self.snapshots.read(ref)) is not None:
+            with self.records.lock(kept.host):
+                self.snapshots.remove(ref)
+
     def ex_rescue(self, node: Node, keys: Iterable[str]) -> None:
         """Start it from memory, with its disk below /mnt, for `keys` alone."""
-        allowed = tuple(_clean(key) for key in dict.fromkeys(keys))
+        allowed = tuple(clean_key(key) for key in dict.fromkeys(keys))
         with self._changing(node) as record:
             power.furnish(self.records.home(str(node.id)), allowed, "", part=power.RESCUE)
             self._boot_into(record, rescue=True)
@@ -301,12 +335,12 @@ class LocalNodeDriver(NodeDriver):
     def ex_add_key(self, node: Node, key: str) -> None:
         with self._changing(node):
             home = self.records.home(str(node.id))
-            power.write_keys(home, tuple(dict.fromkeys([*power.read_keys(home), _clean(key)])))
+            power.write_keys(home, tuple(dict.fromkeys([*power.read_keys(home), clean_key(key)])))
 
     def ex_remove_key(self, node: Node, key: str) -> None:
         """Every line with the same type and key material goes, whatever its comment."""
         with self._changing(node):
-            home, material = self.records.home(str(node.id)), _clean(key).split()[:2]
+            home, material = self.records.home(str(node.id)), clean_key(key).split()[:2]
             power.write_keys(home, tuple(held for held in power.read_keys(home) if held.split()[:2] != material))
 
     def ex_pool(self) -> list[str]:
@@ -315,14 +349,14 @@ class LocalNodeDriver(NodeDriver):
 
     # ------------------------------------------------------------ below
 
-    def _reserve(self, ref: str, token: str, name: str, size: NodeSize, address: str) -> Record:
+    def _reserve(self, ref: str, token: str, name: str, size: NodeSize, address: str, source: str) -> Record:
         """Write the record of a host to be: from here on its address is taken and a crash leaves something to find."""
         lower = rootfs.ensure(self.cache)
         with self.records.lock("place"):
             record = Record(
                 ref=ref,
                 token=token,
-                name=_hostname(name),
+                name=host_name(name),
                 image=IMAGE,
                 size=str(size.id),
                 memory_mb=int(size.ram),
@@ -330,6 +364,7 @@ class LocalNodeDriver(NodeDriver):
                 addresses=[self._free(address)],
                 lower=str(lower),
                 created_at=time.time(),
+                source=source,
                 cable=cable_of(self.records.directory, ref),
             )
             self.records.write(record)
@@ -413,17 +448,3 @@ class LocalNodeDriver(NodeDriver):
                 "rescue": self._in_rescue(record),
             },
         )
-
-
-def _hostname(name: str) -> str:
-    """A host name made of `name`: letters, digits and hyphens, at most 63."""
-    text = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower()).strip("-")[:63]
-    return text.strip("-") or "host"
-
-
-def _clean(key: str) -> str:
-    """One line of authorized_keys without options; LocalError when it is none."""
-    parts = key.strip().split()
-    if "\n" in key.strip() or len(parts) < 2 or not parts[0].startswith(("ssh-", "ecdsa-", "sk-")):
-        raise RefusedError("that is no public key in OpenSSH's form")
-    return " ".join(parts)

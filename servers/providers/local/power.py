@@ -158,6 +158,7 @@ def switch_on(records: Records, record: Record, network: Network) -> None:
 def switch_off(records: Records, record: Record, network: Network) -> None:
     """Keep the last counters, end every process of the host, unplug it, unmount its disk; fine when it is off."""
     _keep_counters(records, record)
+    disks.thaw(records.home(record.ref))  # or what waits to write would not even end when it is killed
     if running(record) and record.boot is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.boot.pid, signal.SIGKILL)  # the first process of a pid namespace takes all others with it

@@ -36,8 +36,8 @@ class Reading:
 
 @dataclass(slots=True)
 class Record:
-    """One host. A `phase` building, rebuilding or destroying is left by a crash: the same verb again finishes it, and
-    `destroy` any."""
+    """One host. A `phase` building, rebuilding, restoring or destroying is left by a crash: the same verb again
+    finishes it, and `destroy` any."""
 
     ref: str
     token: str
@@ -51,7 +51,9 @@ class Record:
     phase: str = "building"
     size: str = ""
     build: str = ""
-    """The mark of the last rebuild."""
+    """The mark of the last rebuild or restore."""
+    source: str = ""
+    """The snapshot that its first disk is a copy of."""
     rescue: bool = False
     """Whether it is to start the rescue system, with its disk below /mnt."""
     blocked: list[str] = field(default_factory=list)

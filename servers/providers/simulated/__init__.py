@@ -26,7 +26,8 @@ from panel.core.errors import ProviderError
 from servers.networking import firewall_rules
 from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec, Size
-from servers.providers.simulated import traffic
+from servers.providers.simulated import snapshots, traffic
+from servers.providers.simulated.snapshots import SimulatedSnapshots
 from servers.providers.simulated.store import Store
 from servers.providers.simulated.trouble import Trouble, error_of
 from servers.rules import Power
@@ -46,7 +47,7 @@ def connect(place: str, config: Mapping[str, Any]) -> "SimulatedCloud":
     return SimulatedCloud(place, config)
 
 
-class SimulatedCloud:
+class SimulatedCloud(SimulatedSnapshots):
     """See the port for what each verb promises."""
 
     def __init__(self, place: str, config: Mapping[str, Any]) -> None:
@@ -65,7 +66,8 @@ class SimulatedCloud:
         return Capabilities(
             label=self.label, simulated=True, start_stop=True, reboot=True, block_address=True, counters=True,
             host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True, rebuild=True,
-            rescue=True, first_boot=True, firewall=Filtering(), chooses_address=self.network is not None,
+            rescue=True, first_boot=True, firewall=Filtering(), snapshots=True, restore=True,
+            chooses_address=self.network is not None,
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -91,6 +93,8 @@ class SimulatedCloud:
              traffic.usual(ref), spec.first_boot),
         )  # fmt: skip
         row = self._existing(db, ref)
+        if spec.snapshot:
+            snapshots.put_on(db, row, self.whole(db, spec.snapshot))
         db.execute("INSERT INTO address (machine, ip, first) VALUES (?, ?, 1)", (row["id"], address))
         self._let_in(db, row, spec.keys)
         return row
@@ -174,8 +178,9 @@ class SimulatedCloud:
             row = self._ready(db, ref)
             if row["build"] != mark:
                 db.execute(
-                    "UPDATE machine SET image = ?, first_boot = ?, build = ?, deaf = 0, rescue = 0 WHERE id = ?",
-                    (spec.image, spec.first_boot, mark, row["id"]),
+                    "UPDATE machine SET image = ?, first_boot = ?, build = ?, disk = ?, content = '', deaf = 0,"
+                    " rescue = 0 WHERE id = ?",
+                    (spec.image, spec.first_boot, mark, mark, row["id"]),
                 )
                 db.execute("DELETE FROM ssh_key WHERE machine = ?", (row["id"],))
                 self._let_in(db, row, spec.keys)
@@ -259,7 +264,7 @@ class SimulatedCloud:
     def host_key(self, ref: str) -> str:
         with self._call("host_key", ref) as db:
             row = self._existing(db, ref)
-        disk = ["rescue"] if row["rescue"] else [part for part in (row["build"], row["host_keys"]) if part]
+        disk = ["rescue"] if row["rescue"] else [part for part in (row["disk"], row["host_keys"]) if part]
         words = " ".join(map(str, [f"host key of {ref}", *disk]))
         secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(words.encode()).digest())
         return secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -18,7 +18,8 @@ class Control:
         self.place, self.store = place, cloud.store
 
     def plan(self, verb: str, fault: str, *, times: int = 1) -> None:
-        """The next `times` calls of `verb` ("*": any) meet `fault`: lost (after the effect), transient, refused."""
+        """The next `times` calls of `verb` ("*": any) meet `fault`: lost (after the effect), transient, refused, or
+        are done twice (double; snapshots)."""
         if fault not in FAULTS:
             raise ValueError(fault)
         with self.store.writing() as db:
@@ -56,6 +57,25 @@ class Control:
         """The machine is gone."""
         with self.store.writing() as db:
             db.execute("DELETE FROM machine WHERE place = ? AND ref = ?", (self.place, ref))
+
+    def write(self, ref: str, text: str) -> None:
+        """What the machine's disk holds from now on."""
+        self._set(ref, "content = ?", text)
+
+    def disk(self, ref: str) -> str:
+        """What the machine's disk holds."""
+        return str(self.machine(ref)["content"])
+
+    def tokens_of_snapshots(self) -> list[str]:
+        """The token of every snapshot of the place, oldest first."""
+        with self.store.reading() as db:
+            rows = db.execute("SELECT token FROM snapshot WHERE place = ? ORDER BY id", (self.place,)).fetchall()
+        return [token for (token,) in rows]
+
+    def lose_snapshot(self, ref: str) -> None:
+        """A snapshot is gone."""
+        with self.store.writing() as db:
+            db.execute("DELETE FROM snapshot WHERE place = ? AND ref = ?", (self.place, ref))
 
     def forget_firewall(self, ref: str) -> None:
         """Its rules disappear behind the panel's back."""

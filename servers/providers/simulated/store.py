@@ -28,8 +28,13 @@ CREATE TABLE IF NOT EXISTS machine (
     first_boot TEXT NOT NULL DEFAULT '',
     host_keys INTEGER NOT NULL DEFAULT 0,
     firewall TEXT NOT NULL DEFAULT '',
+    disk TEXT NOT NULL DEFAULT '',
+    content TEXT NOT NULL DEFAULT '',
     UNIQUE (place, token)
 );
+CREATE TABLE IF NOT EXISTS snapshot (id INTEGER PRIMARY KEY AUTOINCREMENT, place TEXT NOT NULL,
+    ref TEXT NOT NULL UNIQUE, token TEXT NOT NULL, machine TEXT NOT NULL, image TEXT NOT NULL, content TEXT NOT NULL,
+    size INTEGER NOT NULL, looks_left INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS address (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, ip TEXT NOT NULL,
     first INTEGER NOT NULL, blocked INTEGER NOT NULL DEFAULT 0, UNIQUE (machine, ip));
 CREATE TABLE IF NOT EXISTS ssh_key (machine INTEGER NOT NULL REFERENCES machine ON DELETE CASCADE, body TEXT NOT NULL,
@@ -62,6 +67,8 @@ class Store:
             words = line.split()
             if "DEFAULT" in words and words[0] not in known:
                 db.execute(f"ALTER TABLE machine ADD COLUMN {line.strip().rstrip(',')}")
+        if "disk" not in known:  # until then a rebuilt machine's host key followed from its build
+            db.execute("UPDATE machine SET disk = build")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -7,11 +7,11 @@ from zlib import crc32
 
 from panel.core.errors import ProviderError
 
-FAULTS = ("lost", "transient", "refused")
+FAULTS = ("lost", "transient", "refused", "double")
 WITH_EFFECT = frozenset({
     "create", "start", "stop", "shut_down", "reboot", "rename", "rebuild", "rescue", "leave_rescue", "destroy",
     "block_address", "unblock_address", "attach_address", "detach_address", "add_key", "remove_key",
-    "set_firewall", "publish",
+    "set_firewall", "publish", "snapshot", "delete_snapshot", "restore",
 })  # fmt: skip
 KEPT_CALLS = 10_000
 
@@ -64,6 +64,10 @@ class Trouble:
         if lost:
             db.execute("UPDATE call SET outcome = 'lost' WHERE id = ?", (number,))
         return lost
+
+    def doubles(self, db: Connection, verb: str) -> bool:
+        """Whether the cloud does what it was asked twice."""
+        return self._planned(db, verb, ("double",)) is not None
 
     def repeats(self) -> bool:
         """Whether this listing names a machine twice."""

@@ -31,7 +31,7 @@ def change(world: World, alice: Customer, row: Subscription, **options: int) -> 
 def test_they_are_in_the_catalogue_and_not_for_sale(world: World, alice: Customer, shop: Shop) -> None:
     later = Option.objects.filter(on_sale=False)
     assert sorted(later.values_list("code", flat=True)) == [
-        "vps-backup-1", "vps-backup-2", "vps-backup-3", "vps-recovery",
+        "vps-backup-1", "vps-backup-2", "vps-backup-3", "vps-backup-own", "vps-recovery",
     ]  # fmt: skip
     bought = shop.buy(alice)
     with pytest.raises(RuleViolation, match="not on sale"):
@@ -73,13 +73,14 @@ def test_staff_cannot_put_up_for_sale_what_no_place_can_carry_out(world: World, 
     assert OptionForm(typed, instance=option).is_valid()
 
 
-def test_no_place_of_today_can(world: World, tmp_path: object) -> None:
+def test_no_place_of_today_can_recover_elsewhere(world: World, tmp_path: object) -> None:
     kind = VpsKind()
     with simulated_place(tmp_path):  # type: ignore[arg-type]
-        assert "No place" in kind.why_not_offered("vps-backup-1")
+        assert "No place" in kind.why_not_offered("vps-recovery")
+        assert kind.why_not_offered("vps-backup-1") == ""
         assert kind.why_not_offered("vps-address") == ""
         server = server_of(world, world.customer())
         refused = kind.refusal_to_change(server.subscription, server.subscription.package, {"vps-recovery": 1})
         assert "not on offer" in refused
         with pytest.raises(RuleViolation, match="not on offer"):
-            kind.validate(server.subscription.package, {"name": "web-9", "options": {"vps-backup-1": 1}})
+            kind.validate(server.subscription.package, {"name": "web-9", "options": {"vps-recovery": 1}})
