@@ -4,9 +4,12 @@ The provider is asked by an operation; what it lists is compared there, and only
 the staff's queue until the next comparison no longer finds them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -25,7 +28,7 @@ from invoicing.accounting.reconciling_rules import (
     PaymentFact,
     PayoutFact,
 )
-from invoicing.gateways import PayoutState
+from invoicing.gateways import Charge, PayoutState
 from invoicing.models import (
     Invoice,
     InvoiceKind,
@@ -52,100 +55,127 @@ from panel.core.models import Operation
 
 LOOK_BACK = timedelta(days=62)
 SETTLING = timedelta(hours=1)  # what is younger may still be under way
-AT_ONCE = 500  # payments that are read, or asked for by name, at a time
+AT_ONCE = 500  # rows of a kind, or charges, that are held at a time
+
+
+class Listed:
+    """What the provider listed: passed on some hundreds at a time. Of all that went by, only the names of what
+    succeeded are kept, on disk, to be asked for afterwards."""
+
+    def __init__(self, charges: Iterable[ChargeFact]) -> None:
+        self._charges, self.count = charges, 0
+        self._names = sqlite3.connect("", isolation_level=None)  # a file of its own, gone with the connection
+        self._names.execute("CREATE TABLE there (ref TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def __iter__(self) -> Iterator[list[ChargeFact]]:
+        rest = iter(self._charges)
+        while some := list(islice(rest, AT_ONCE)):
+            self.count += len(some)
+            told = [(one.ref,) for one in some if one.succeeded]
+            self._names.executemany("INSERT OR IGNORE INTO there VALUES (?)", told)
+            yield some
+
+    def __contains__(self, ref: object) -> bool:
+        return self._names.execute("SELECT 1 FROM there WHERE ref = ?", (ref,)).fetchone() is not None
+
+    def close(self) -> None:
+        self._names.close()
 
 
 def gather(
-    charges: Sequence[ChargeFact] | None, *, since: datetime, until: datetime, payouts: Iterable[PayoutFact] = ()
+    there: Container[str] | None, *, since: datetime, until: datetime, payouts: Iterable[PayoutFact] = ()
 ) -> Facts:
-    """What is compared: everything from `since` to `until`, each kind of row in a fixed number of queries; older
-    payments that charges name by the hundreds."""
+    """What is compared beside the charges: everything from `since` to `until`, some hundreds of rows at a time, each
+    kind by a fixed number of queries."""
     return Facts(
-        charges=charges, payments=list(_payments(charges or (), since, until)), booked=_booked(since, until),
+        there=there, payments=_payments(since, until), astray=_astray(since, until),
         documents=_documents(since, until), orders=_orders(since, until), payouts=payouts,
         paid_out=payout_facts.paid_out(since), moved=payout_facts.moved(since),
     )  # fmt: skip
 
 
-def _payments(charges: Sequence[ChargeFact], since: datetime, until: datetime) -> Iterator[PaymentFact]:
-    """Payments of the time, those that the provider's charges name, and those of which a refund was never sent; of each
-    what is compared, some hundreds at a time."""
+def _payments(since: datetime, until: datetime) -> Iterator[PaymentFact]:
+    """Payments of the time, and those of which a refund was never sent."""
     unsent = Refund.objects.filter(state="new", created_at__lte=until)
-    of_the_time = Q(created_at__gte=since) | Q(pk__in=unsent.values("payment"))
-    yield from _facts(of_the_time, until)
-    told: set[str] = set()  # of the older ones: each once, however many charges name it
-    for start in range(0, len(charges), AT_ONCE):
-        some = charges[start : start + AT_ONCE]
-        named = Q(reference__in=[one.payment for one in some]) | Q(provider_ref__in=[one.ref for one in some])
-        for fact in _facts(named & ~of_the_time, until):
-            if fact.reference not in told:
-                told.add(fact.reference)
-                yield fact
+    rows = Payment.objects.filter(Q(created_at__gte=since) | Q(pk__in=unsent.values("payment")))
+    last = 0
+    while some := _facts(rows.filter(pk__gt=last).order_by("pk")[:AT_ONCE], since, until):
+        yield from some.values()
+        last = max(some)
 
 
-def _facts(which: Q, until: datetime) -> Iterator[PaymentFact]:
+def _named(charges: Sequence[ChargeFact], since: datetime, until: datetime) -> Iterable[PaymentFact]:
+    """The payments that these charges name, however old they are."""
+    named = Q(reference__in=[one.payment for one in charges]) | Q(provider_ref__in=[one.ref for one in charges])
+    return _facts(Payment.objects.filter(named), since, until).values()
+
+
+def _facts(which: QuerySet[Payment], since: datetime, until: datetime) -> dict[int, PaymentFact]:
     sent, asked = Q(refunds__state__in=("pending", "succeeded")), ~Q(refunds__state="failed")
     stuck = Q(refunds__state="new", refunds__created_at__lte=until)
-    rows = Payment.objects.filter(which).order_by("pk").values_list(
-        "reference", "provider_ref", "state", "amount_cents",
+    rows = list(which.values_list(
+        "pk", "reference", "provider_ref", "state", "amount_cents",
         Coalesce(Sum("refunds__amount_cents", filter=sent), 0), Coalesce(Sum("refunds__amount_cents", filter=asked), 0),
         Coalesce(Sum("refunds__amount_cents", filter=stuck), 0), "created_at", "provider",
-    )  # fmt: skip
-    for reference, ref, state, cents, was_sent, was_asked, is_stuck, created_at, provider in rows.iterator(AT_ONCE):
-        yield PaymentFact(
+    ))  # fmt: skip
+    booked = _booked(Q(entry__ref__in=[row[1] for row in rows]))
+    return {
+        pk: PaymentFact(
             reference, ref or "", state == PaymentState.SUCCEEDED, cents, was_sent, was_asked, is_stuck,
-            created_at > until, at_provider=provider != payment_rules.OWN,
-        )  # fmt: skip
-
-
-def _booked(since: datetime, until: datetime) -> dict[str, int]:
-    """Cents of each payment's entry; of payments that began in the same time."""
-    began = Payment.objects.filter(created_at__range=(since, until)).values("reference")
-    unknown = ~Exists(Payment.objects.filter(reference=OuterRef("entry__ref")))
-    booked_then = Q(entry__booked_at__range=(since, until)) & unknown
-    rows = Posting.objects.filter(
-        Q(entry__ref__in=began) | booked_then,
-        entry__kind="payment",
-        ledger_account__code__in=(ledger.CLEARING, ledger.BANK),
-    )
-    return dict(rows.order_by().values("entry__ref").annotate(sum=Sum("cents")).values_list("entry__ref", "sum"))
-
-
-def _documents(since: datetime, until: datetime) -> list[DocumentFact]:
-    then = Invoice.objects.filter(issued_at__range=(since, until)).order_by()
-    booked: dict[tuple[str, str], int] = {}
-    asked = Posting.objects.filter(
-        entry__kind__in=InvoiceKind.values, entry__ref__in=then.values("number"), ledger_account__code=ledger.CUSTOMERS
-    )
-    for kind, ref, cents in asked.values_list("entry__kind", "entry__ref", "cents"):
-        booked[kind, ref] = booked.get((kind, ref), 0) + cents
-    settled = dict(
-        Settlement.objects.filter(invoice__in=then.values("pk")).exclude(means="credit_note").order_by()
-        .values("invoice_id").annotate(sum=Sum("cents")).values_list("invoice_id", "sum")
-    )  # fmt: skip
-    return [
-        DocumentFact(
-            number, total * (-1 if kind == InvoiceKind.CREDIT_NOTE else 1), booked.get((kind, number)), paid,
-            settled.get(pk, 0),
+            booked.get(reference), young=created_at > until, old=created_at < since,
+            at_provider=provider != payment_rules.OWN,
         )
-        for pk, number, kind, total, paid in then.values_list("pk", "number", "kind", "total_cents", "paid_cents")
-    ]  # fmt: skip
+        for pk, reference, ref, state, cents, was_sent, was_asked, is_stuck, created_at, provider in rows
+    }  # fmt: skip
 
 
-def _orders(since: datetime, until: datetime) -> list[OrderFact]:
+def _booked(which: Q) -> dict[str, int]:
+    """Cents of payments' entries, by the payment's reference."""
+    rows = Posting.objects.filter(
+        which, entry__kind="payment", ledger_account__code__in=(ledger.CLEARING, ledger.BANK)
+    ).order_by()
+    return dict(rows.values("entry__ref").annotate(sum=Sum("cents")).values_list("entry__ref", "sum"))
+
+
+def _astray(since: datetime, until: datetime) -> Iterable[tuple[str, int]]:
+    """Entries of the time whose payment is not there."""
+    unknown = ~Exists(Payment.objects.filter(reference=OuterRef("entry__ref")))
+    return _booked(Q(unknown, entry__booked_at__range=(since, until))).items()
+
+
+def _documents(since: datetime, until: datetime) -> Iterator[DocumentFact]:
+    rows, last = Invoice.objects.filter(issued_at__range=(since, until)).order_by("pk"), 0
+    columns = ("pk", "number", "kind", "total_cents", "paid_cents")
+    while some := list(rows.filter(pk__gt=last).values_list(*columns)[:AT_ONCE]):
+        last = some[-1][0]
+        asked = Posting.objects.filter(
+            entry__kind__in=InvoiceKind.values, entry__ref__in=[number for _pk, number, *_rest in some],
+            ledger_account__code=ledger.CUSTOMERS,
+        ).order_by()  # fmt: skip
+        sums = asked.values("entry__kind", "entry__ref").annotate(sum=Sum("cents"))
+        booked = {(kind, ref): cents for kind, ref, cents in sums.values_list("entry__kind", "entry__ref", "sum")}
+        moved = Settlement.objects.filter(invoice__in=[pk for pk, *_rest in some]).exclude(means="credit_note")
+        by_invoice = moved.order_by().values("invoice_id").annotate(sum=Sum("cents"))
+        settled = dict(by_invoice.values_list("invoice_id", "sum"))
+        for pk, number, kind, total, paid in some:
+            sign = -1 if kind == InvoiceKind.CREDIT_NOTE else 1
+            yield DocumentFact(number, total * sign, booked.get((kind, number)), paid, settled.get(pk, 0))
+
+
+def _orders(since: datetime, until: datetime) -> Iterator[OrderFact]:
     """Orders with whether they were paid and whether what they became is there: a service, or a prepaid pack."""
+    rows, last = Order.objects.filter(placed_at__range=(since, until)).order_by("pk"), 0
     running = [SubscriptionState.ACTIVE, SubscriptionState.SUSPENDED]
-    began: QuerySet[Subscription] = Subscription.objects.filter(order__placed_at__range=(since, until))
-    there = _delivered(began.filter(state__in=running).only("reference", "order_id", "service_kind"))
-    packs = Pack.objects.filter(order__placed_at__range=(since, until)).values_list("order_id", flat=True)
-    there |= dict.fromkeys(packs, True)
-    ended = set(began.exclude(state__in=running).values_list("order_id", flat=True))
-    rows = Order.objects.filter(placed_at__range=(since, until)).order_by("pk")
-    return [
-        OrderFact(reference, state == OrderState.PAID, there.get(pk, False))
-        for pk, reference, state in rows.values_list("pk", "reference", "state")
-        if pk not in ended and (state == OrderState.PAID or pk in there)
-    ]
+    while some := list(rows.filter(pk__gt=last).values_list("pk", "reference", "state")[:AT_ONCE]):
+        last = some[-1][0]
+        began: QuerySet[Subscription] = Subscription.objects.filter(order__in=[pk for pk, *_rest in some])
+        there = _delivered(began.filter(state__in=running).only("reference", "order_id", "service_kind"))
+        packs = Pack.objects.filter(order__in=[pk for pk, *_rest in some]).values_list("order_id", flat=True)
+        there |= dict.fromkeys(packs, True)
+        ended = set(began.exclude(state__in=running).values_list("order_id", flat=True))
+        for pk, reference, state in some:
+            if pk not in ended and (state == OrderState.PAID or pk in there):
+                yield OrderFact(reference, state == OrderState.PAID, there.get(pk, False))
 
 
 def _delivered(rows: Iterable[Subscription]) -> dict[int | None, bool]:
@@ -161,12 +191,13 @@ def _delivered(rows: Iterable[Subscription]) -> dict[int | None, bool]:
 
 
 def compare(
-    charges: Sequence[ChargeFact] | None, *, now: datetime, payouts: Iterable[PayoutState] = ()
-) -> list[Difference]:
-    """Every difference as of `now`, in the order of its kind."""
-    until = now - SETTLING
-    facts = gather(charges, since=now - LOOK_BACK, until=until, payouts=payout_facts.told(payouts, until=until))
-    return reconciling_rules.differences(facts)
+    listed: Listed | None, *, now: datetime, payouts: Iterable[PayoutState] = ()
+) -> list[Difference]:  # fmt: skip
+    """Every difference as of `now`; `listed` None: the provider was not asked."""
+    since, until = now - LOOK_BACK, now - SETTLING
+    found = [one for some in listed or () for one in reconciling_rules.of_charges(some, _named(some, since, until))]
+    told = payout_facts.told(payouts, until=until)
+    return found + reconciling_rules.differences(gather(listed, since=since, until=until, payouts=told))
 
 
 @transaction.atomic
@@ -212,6 +243,11 @@ def run_balances(now: datetime, *, dry_run: bool = False) -> SweepReport:
     return SweepReport(done=1)
 
 
+def _fact(one: Charge) -> ChargeFact:
+    found = one.state == "succeeded"
+    return ChargeFact(one.ref, found, one.amount_cents, one.refunded_cents, one.metadata.get("payment", ""))
+
+
 @operations.register
 class Compare(operations.Handler):
     """Reads what the provider collected and compares; it changes nothing there, so repeating it is harmless."""
@@ -222,13 +258,10 @@ class Compare(operations.Handler):
     kept = timedelta(days=30)
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        charges = [
-            ChargeFact(one.ref, one.state == "succeeded", one.amount_cents, one.refunded_cents,
-                       one.metadata.get("payment", ""))
-            for one in gateways.get().list_payments(now - LOOK_BACK)
-        ]  # fmt: skip
-        found = compare(charges, now=now, payouts=gateways.get().list_payouts(now - LOOK_BACK))
-        return {"compared": len(charges), "differences": [asdict(one) for one in found]}
+        gateway = gateways.get()
+        with closing(Listed(map(_fact, gateway.list_payments(now - LOOK_BACK)))) as listed:
+            found = compare(listed, now=now, payouts=gateway.list_payouts(now - LOOK_BACK))
+            return {"compared": listed.count, "differences": [asdict(one) for one in found]}
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
         found = [Difference(**one) for one in result["differences"]]

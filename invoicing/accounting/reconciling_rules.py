@@ -1,10 +1,11 @@
 """The same money seen four times (INV-11, INV-12): at the provider, in the books, on the invoices, in the services.
 
-Facts in, differences out. Pure. What is only just under way is no difference yet: the caller leaves it out.
+Facts in, differences out. Pure. What is only just under way is no difference yet: the caller leaves it out. Facts may
+come one after the other: none but the names of the provider's charges has to be there beside another.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from panel.core.money import Cents
 
@@ -58,8 +59,9 @@ class ChargeFact:
 @dataclass(frozen=True, slots=True)
 class PaymentFact:
     """A payment here; `refunds_sent` at least are refunded at the provider, `refunds_asked` at most; `refunds_stuck`
-    were decided long ago and never sent. A `young` one may still be under way: it is known, but not judged. Not
-    `at_provider`: collected by a file of our own."""
+    were decided long ago and never sent; `booked` are the cents of its entry, None without one. A `young` one may still
+    be under way: it is known, but not judged. Of an `old` one, from before the time that is compared, nothing is judged
+    but its refunds. Not `at_provider`: collected by a file of our own."""
 
     reference: str
     provider_ref: str
@@ -68,7 +70,9 @@ class PaymentFact:
     refunds_sent: Cents = 0
     refunds_asked: Cents = 0
     refunds_stuck: Cents = 0
+    booked: Cents | None = None
     young: bool = False
+    old: bool = False
     at_provider: bool = True
 
 
@@ -123,11 +127,13 @@ class MovedFact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that is compared; `booked`: cents of each payment's entry, by the payment's reference."""
+    """Everything that is compared but the charges themselves (`of_charges`). `there`: the names of those that
+    succeeded, None where the provider was not asked; `astray`: entries of payments that are not there, and their
+    cents."""
 
-    charges: Iterable[ChargeFact] | None = None
+    there: Container[str] | None = None
     payments: Iterable[PaymentFact] = ()
-    booked: Mapping[str, Cents] = field(default_factory=dict)
+    astray: Iterable[tuple[str, Cents]] = ()
     documents: Iterable[DocumentFact] = ()
     orders: Iterable[OrderFact] = ()
     payouts: Iterable[PayoutFact] = ()
@@ -136,22 +142,17 @@ class Facts:
 
 
 def differences(facts: Facts) -> list[Difference]:
-    """Each difference, named; none on a healthy day. `charges` None: the provider was not asked."""
-    payments = list(facts.payments)
-    found = [] if facts.charges is None else _gateway(list(facts.charges), payments)
-    stuck = [
-        Difference(REFUND_DIFFERS, payment.reference, payment.refunds_stuck, 0)
-        for payment in payments
-        if payment.refunds_stuck
-    ]
-    found += stuck + _books(payments, facts.booked) + _documents(facts.documents) + _services(facts.orders)
-    return found + _payouts(facts)
+    """Each difference, named; none on a healthy day."""
+    found = [one for payment in facts.payments for one in _of_payment(payment, facts.there)]
+    found += [Difference(BOOKED_WITHOUT_PAYMENT, reference, 0, cents) for reference, cents in facts.astray]
+    return found + _documents(facts.documents) + _services(facts.orders) + _payouts(facts)
 
 
-def _gateway(charges: list[ChargeFact], payments: list[PaymentFact]) -> list[Difference]:
-    known = {payment.reference: payment for payment in payments}
-    known |= {payment.provider_ref: payment for payment in payments if payment.provider_ref}
-    there = {charge.ref for charge in charges if charge.succeeded}
+def of_charges(charges: Iterable[ChargeFact], payments: Iterable[PaymentFact]) -> list[Difference]:
+    """The differences of some charges; `payments` are all that they name."""
+    known: dict[str, PaymentFact] = {}
+    for one in payments:
+        known |= {one.reference: one} | ({one.provider_ref: one} if one.provider_ref else {})
     found = []
     for charge in charges:
         payment = known.get(charge.ref) or known.get(charge.payment)
@@ -165,27 +166,20 @@ def _gateway(charges: list[ChargeFact], payments: list[PaymentFact]) -> list[Dif
             found.append(Difference(AMOUNT_DIFFERS, payment.reference, payment.cents, charge.cents))
         elif not payment.refunds_sent <= charge.refunded <= payment.refunds_asked:
             found.append(Difference(REFUND_DIFFERS, payment.reference, payment.refunds_sent, charge.refunded))
-    found += [
-        Difference(PAYMENT_WITHOUT_CHARGE, payment.reference, payment.cents, 0)
-        for payment in payments
-        if payment.succeeded and payment.at_provider and payment.provider_ref not in there and not payment.young
-    ]
     return found
 
 
-def _books(payments: list[PaymentFact], booked: Mapping[str, Cents]) -> list[Difference]:
-    succeeded = {payment.reference: payment.cents for payment in payments if payment.succeeded and not payment.young}
-    young = {payment.reference for payment in payments if payment.young}
-    found = [
-        Difference(PAYMENT_NOT_BOOKED, reference, cents, booked.get(reference, 0))
-        for reference, cents in succeeded.items()
-        if booked.get(reference) != cents
-    ]
-    return found + [
-        Difference(BOOKED_WITHOUT_PAYMENT, reference, 0, cents)
-        for reference, cents in booked.items()
-        if reference not in succeeded and reference not in young
-    ]
+def _of_payment(one: PaymentFact, there: Container[str] | None) -> Iterator[Difference]:
+    if one.refunds_stuck:
+        yield Difference(REFUND_DIFFERS, one.reference, one.refunds_stuck, 0)
+    if one.young or one.old:
+        return
+    if one.succeeded and one.at_provider and there is not None and one.provider_ref not in there:
+        yield Difference(PAYMENT_WITHOUT_CHARGE, one.reference, one.cents, 0)
+    if one.succeeded and one.booked != one.cents:
+        yield Difference(PAYMENT_NOT_BOOKED, one.reference, one.cents, one.booked or 0)
+    if not one.succeeded and one.booked is not None:
+        yield Difference(BOOKED_WITHOUT_PAYMENT, one.reference, 0, one.booked)
 
 
 def _documents(documents: Iterable[DocumentFact]) -> list[Difference]:

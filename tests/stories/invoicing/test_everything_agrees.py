@@ -1,6 +1,7 @@
 """The provider, the books, the invoices and the services agree; where they do not, staff reads what and since when."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +10,16 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from invoicing.accounting import ledger, reconciling
+from invoicing.accounting import ledger, reconciling, reconciling_rules
 from invoicing.accounting.reconciling_rules import ChargeFact
+from invoicing.issuing import invoices
 from invoicing.models import Entry, Invoice, MoneyDifference, Order, Pack, Payment
+from invoicing.paying import refunds
 from invoicing.selling_by_hand import repaying
 from invoicing.subscribing import kinds
 from panel.accounts.models import User
 from panel.console import work
+from panel.core.actors import SYSTEM
 from panel.core.models import Operation
 from servers.kinds import VpsKind
 from tests.support import relay
@@ -127,7 +131,7 @@ def test_what_is_compared_is_read_in_a_fixed_number_of_queries(
         world.advance(hours=2)
         with monkeypatch.context() as real, CaptureQueriesContext(connection) as asked:
             real.setitem(kinds._kinds, "vps", VpsKind())
-            reconciling.gather([], since=EVER, until=world.now)
+            reconciling_rules.differences(reconciling.gather(set(), since=EVER, until=world.now))
         return [one["sql"] for one in asked.captured_queries]
 
     few = grown()
@@ -137,24 +141,60 @@ def test_what_is_compared_is_read_in_a_fixed_number_of_queries(
     assert not any('"document"' in sql or '"quotation"' in sql for sql in many)
 
 
-def test_of_payments_only_what_is_compared_is_read_some_at_a_time(
-    till: Till, world: World, monkeypatch: pytest.MonkeyPatch
+def test_of_what_is_compared_some_is_held_at_a_time(
+    till: Till, world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that the provider's charges name although they are older: each once, however many charges name it."""
+    """Five sales, two by two: the provider's list is never all there, nor is any table; of a payment no more is read
+    than its amounts. The faults are found all the same."""
     for _ in range(5):
         till.buy(world.customer())
     monkeypatch.setattr(reconciling, "AT_ONCE", 2)
-    paid = list(Payment.objects.order_by("pk"))
-    charges = [ChargeFact(one.provider_ref or "", True, one.amount_cents) for one in paid]
-    charges += [ChargeFact("pi_other", False, one.amount_cents, payment=one.reference) for one in paid]
-    since = world.now + timedelta(days=1)
-    with CaptureQueriesContext(connection) as asked:
-        facts = list(reconciling._payments(charges, since, since))
-    assert sorted(one.reference for one in facts) == sorted(one.reference for one in paid)
-    assert {(one.succeeded, one.refunds_asked, one.at_provider) for one in facts} == {(True, 0, True)}
-    queries = [one["sql"] for one in asked.captured_queries]
-    assert len(queries) == 1 + len(charges) / 2
-    assert not any('"return_url"' in sql.partition(" FROM ")[0] for sql in queries)
+    told = [ChargeFact(one.provider_ref or "", True, one.amount_cents) for one in Payment.objects.order_by("-pk")[:4]]
+    held, most = 0, 0
+
+    def listed() -> Iterator[ChargeFact]:
+        nonlocal held, most
+        for one in told:
+            held += 1
+            most = max(most, held)
+            yield one
+
+    def of_charges(some: Any, payments: Any) -> Any:
+        nonlocal held
+        held -= len(some)
+        return usual(some, payments)
+
+    usual = reconciling_rules.of_charges
+    monkeypatch.setattr(reconciling_rules, "of_charges", of_charges)
+    world.advance(hours=2)
+    lost, unpaid = Payment.objects.order_by("pk")[0], Order.objects.order_by("-pk")[0]
+    Order.objects.filter(pk=unpaid.pk).update(state="awaiting_payment")
+    with CaptureQueriesContext(connection) as asked, closing(reconciling.Listed(listed())) as all_of_it:
+        found = reconciling.compare(all_of_it, now=world.now)
+    assert {(one.kind, one.ref) for one in found} == {
+        ("payment_without_charge", lost.reference), ("provisioned_unpaid", unpaid.reference)
+    }  # fmt: skip
+    assert (most, all_of_it.count) == (2, 4)
+    read = [one["sql"].partition(" FROM ") for one in asked.captured_queries]
+    assert not any('"return_url"' in columns for columns, _from, _rest in read)
+    of_tables = [
+        rest for _columns, _from, rest in read if rest.startswith(('"invoicing_payment"', '"invoicing_order"'))
+    ]
+    assert all("LIMIT 2" in rest or " IN (" in rest for rest in of_tables)
+
+
+def test_an_old_payment_is_judged_by_its_refund_alone(till: Till, world: World) -> None:
+    """The provider's list does not reach back to it: that it is not there says nothing."""
+    payment = till.buy(world.customer())
+    invoices.credit(Invoice.objects.get(), None, reason="x", now=world.now, actor=SYSTEM)
+    world.now += reconciling.LOOK_BACK + timedelta(days=8)
+    refunds.give_back(payment, 300, reason="x", key="k", actor=SYSTEM, now=world.now)
+    world.now += timedelta(hours=2)
+    with closing(reconciling.Listed([])) as nothing:
+        found = reconciling.compare(nothing, now=world.now)
+    assert [(one.kind, one.ref, one.expected, one.found) for one in found] == [
+        ("refund_differs", payment.reference, 300, 0)
+    ]
 
 
 def test_what_is_just_being_paid_is_no_difference(till: Till, world: World) -> None:

@@ -1,8 +1,6 @@
 """The pages of servers and keys: who may open them, what they show, and how many queries they take (SRV-2, SRV-12)."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,24 +15,11 @@ from servers import metering
 from servers.models import Address, Server, SshKey
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
-from tests.support.machines import GB, first_ip, server_of, simulated_place, subscribe
+from tests.support.machines import GB, first_ip, server_of, subscribe
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
 GOOD_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkTXbQr2oO0D0aNbX8EO1ZkYQm0vDYeGmRyeo0b3FQ8 laptop"
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Control]:
-    with simulated_place(tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-    return world
 
 
 def browser(who: Customer) -> Client:

@@ -1,9 +1,7 @@
 """The page that changes a server for good: what it says first, what it refuses and where, for its owner and for staff
 (SRV-8, SUB-6)."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from panel.accounts.models import Membership, User
 from servers import keys
 from servers.models import Server
 from servers.providers.simulated.control import Control
-from tests.support.machines import first_ip, server_of, simulated_place
+from tests.support.machines import first_ip, server_of
 from tests.support.personas import PUBLIC_KEY
 from tests.support.world import Customer, World
 
@@ -25,24 +23,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_second_factor(settings: Any) -> None:
     settings.CLAUSE_REQUIRE_STAFF_MFA = False
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Control]:
-    with simulated_place(tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-    return world
-
-
-@pytest.fixture
-def alice(world: World) -> Customer:
-    return world.customer()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The page of a server's network: what it shows and asks first, what it refuses and where, for its owner, for staff and
 by the API (SRV-3, SRV-8)."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from panel.accounts.models import Membership, User
 from servers.models import Server
 from servers.networking import firewalls
 from servers.providers.simulated.control import Control
-from tests.support.machines import first_ip, server_of, simulated_place
+from tests.support.machines import first_ip, server_of
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -25,24 +23,6 @@ ADD = {"direction": "in", "action": "accept", "protocol": "tcp", "ports": "8080"
 @pytest.fixture(autouse=True)
 def _no_second_factor(settings: Any) -> None:
     settings.CLAUSE_REQUIRE_STAFF_MFA = False
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Control]:
-    with simulated_place(tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-    return world
-
-
-@pytest.fixture
-def alice(world: World) -> Customer:
-    return world.customer()
 
 
 @pytest.fixture
