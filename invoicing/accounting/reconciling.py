@@ -6,7 +6,6 @@ the staff's queue until the next comparison no longer finds them.
 
 import sqlite3
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
@@ -78,7 +77,10 @@ class Listed:
     def __contains__(self, ref: object) -> bool:
         return self._names.execute("SELECT 1 FROM there WHERE ref = ?", (ref,)).fetchone() is not None
 
-    def close(self) -> None:
+    def __enter__(self) -> "Listed":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         self._names.close()
 
 
@@ -259,7 +261,7 @@ class Compare(operations.Handler):
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         gateway = gateways.get()
-        with closing(Listed(map(_fact, gateway.list_payments(now - LOOK_BACK)))) as listed:
+        with Listed(map(_fact, gateway.list_payments(now - LOOK_BACK))) as listed:
             found = compare(listed, now=now, payouts=gateway.list_payouts(now - LOOK_BACK))
             return {"compared": listed.count, "differences": [asdict(one) for one in found]}
 

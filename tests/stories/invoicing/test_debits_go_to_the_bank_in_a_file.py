@@ -1,7 +1,6 @@
 """As staff I make a file of debits for our bank, once, and take its answers in: only what the bank has booked is paid,
 what it refuses or gives back is owed again and told (INV-5, INV-7, INV-11)."""
 
-from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -67,7 +66,7 @@ def agrees(world: World) -> None:
     world.advance(hours=2)
     ours = {*Payment.objects.filter(provider="sepa_file").values_list("reference", flat=True),
             *Invoice.objects.values_list("number", flat=True)}  # fmt: skip
-    with closing(reconciling.Listed([])) as nothing:
+    with reconciling.Listed([]) as nothing:
         assert [one for one in reconciling.compare(nothing, now=world.now) if one.ref in ours] == []
     assert ledger.total() == 0
 

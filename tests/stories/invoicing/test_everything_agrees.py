@@ -1,7 +1,6 @@
 """The provider, the books, the invoices and the services agree; where they do not, staff reads what and since when."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -169,7 +168,7 @@ def test_of_what_is_compared_some_is_held_at_a_time(
     world.advance(hours=2)
     lost, unpaid = Payment.objects.order_by("pk")[0], Order.objects.order_by("-pk")[0]
     Order.objects.filter(pk=unpaid.pk).update(state="awaiting_payment")
-    with CaptureQueriesContext(connection) as asked, closing(reconciling.Listed(listed())) as all_of_it:
+    with CaptureQueriesContext(connection) as asked, reconciling.Listed(listed()) as all_of_it:
         found = reconciling.compare(all_of_it, now=world.now)
     assert {(one.kind, one.ref) for one in found} == {
         ("payment_without_charge", lost.reference), ("provisioned_unpaid", unpaid.reference)
@@ -190,7 +189,7 @@ def test_an_old_payment_is_judged_by_its_refund_alone(till: Till, world: World) 
     world.now += reconciling.LOOK_BACK + timedelta(days=8)
     refunds.give_back(payment, 300, reason="x", key="k", actor=SYSTEM, now=world.now)
     world.now += timedelta(hours=2)
-    with closing(reconciling.Listed([])) as nothing:
+    with reconciling.Listed([]) as nothing:
         found = reconciling.compare(nothing, now=world.now)
     assert [(one.kind, one.ref, one.expected, one.found) for one in found] == [
         ("refund_differs", payment.reference, 300, 0)
