@@ -144,6 +144,10 @@ FIREWALL = Action(
     "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
     why_not=_why_not(Verb.FIREWALL),
 )  # fmt: skip
+ASK_FIREWALL = Action(
+    "servers.firewall_ask", _("Ask for a change of the firewall"), permission="tickets", why_not=_why_not(Verb.FIREWALL)
+)
+DECIDE_FIREWALL = Action("servers.firewall_decide", _("Decide on a change of the firewall"), roles=("infrastructure",))
 NAME_ADDRESS = Action(
     "servers.name_address", _("Name an address"), permission="servers", roles=("infrastructure",),
     why_not=lambda _actor, server: None if server is None else _cannot_name(server),

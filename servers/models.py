@@ -11,17 +11,17 @@ from panel.core.querysets import TenantQuerySet
 from servers import rules
 from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
-from servers.networking.firewall_models import Firewall
+from servers.networking.firewall_models import Firewall, FirewallRequest
 from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
 from servers.safekeeping.copy_models import BackupPlan, Copy
 from servers.terminals.terminal_models import TerminalPermit, TerminalSession
 
 __all__ = [
-    "Address", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall", "Interruption",
-    "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server",
-    "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour",
-    "TrafficMonth", "TrafficReading",
+    "Address", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall",
+    "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage",
+    "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit",
+    "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading",
 ]  # fmt: skip
 
 

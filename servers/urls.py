@@ -4,7 +4,7 @@ from django.urls import path
 
 from servers import manage_views, staff_views, views
 from servers.maintaining import maintenance_staff_views, status_views
-from servers.networking import network_views
+from servers.networking import network_views, request_views
 from servers.safeguarding import safeguard_views
 from servers.safekeeping import copy_views
 from servers.terminals import terminal_views
@@ -17,6 +17,7 @@ urlpatterns = [
     path("servers/<str:reference>/power/", views.server_power, name="server_power"),
     path("servers/<str:reference>/manage/", manage_views.server_manage, name="server_manage"),
     path("servers/<str:reference>/network/", network_views.server_network, name="server_network"),
+    path("servers/<str:reference>/network/ask/", request_views.firewall_ask, name="firewall_ask"),
     path("servers/<str:reference>/terminal/", terminal_views.server_terminal, name="server_terminal"),
     path("servers/<str:reference>/backups/", copy_views.server_backups, name="server_backups"),
     path("servers/<str:reference>/keys/", views.server_keys, name="server_keys"),
@@ -24,6 +25,11 @@ urlpatterns = [
     path("keys/add/", views.key_add, name="key_add"),
     path("keys/<int:pk>/delete/", views.key_delete, name="key_delete"),
     path("support/limits/<str:number>/answer/", safeguard_views.limit_answer, name="limit_answer"),
+    path(
+        "support/firewall/<str:number>/withdraw/",
+        request_views.firewall_request_withdraw,
+        name="firewall_request_withdraw",
+    ),
     # everybody
     path("status/", status_views.status, name="status"),
     path("status/feed.atom", status_views.feed, name="status_feed"),
@@ -37,6 +43,7 @@ urlpatterns = [
     path("ops/servers/<str:reference>/backups/", copy_views.staff_server_backups, name="staff_server_backups"),
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
     path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),
+    path("ops/firewall/<str:number>/decide/", request_views.firewall_request_decide, name="firewall_request_decide"),
     path("ops/interruptions/", maintenance_staff_views.interruption_list, name="staff_interruption_list"),
     path("ops/interruptions/new/", maintenance_staff_views.interruption_new, name="staff_interruption_new"),
     path(

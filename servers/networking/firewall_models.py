@@ -1,10 +1,10 @@
-"""What a server's firewall is to be, and what its place last confirmed (SRV-8)."""
+"""What a firewall is to be, what its place last confirmed (SRV-8), and changes that staff is asked for (TIC-5)."""
 
 import hashlib
 import json
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from panel.core.querysets import TenantQuerySet
 from servers.networking import firewall_rules
@@ -61,3 +61,44 @@ def digest(policy: Policy) -> str:
     """Stands for a policy; two that mean the same have the same."""
     text = json.dumps(firewall_rules.as_json(policy.canonical()), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class FirewallRequest(models.Model):
+    """What a request asks for: rules as firewall_rules.row_of writes them. It is decided once; `action` applies it."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        ACCEPTED = "accepted"
+        REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
+
+    ticket = models.OneToOneField("tickets.Ticket", models.PROTECT, primary_key=True, related_name="firewall_request")
+    server = models.ForeignKey("servers.Server", models.PROTECT, related_name="firewall_requests")
+    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
+    add = models.JSONField(default=dict, help_text="the new rule; empty for none")
+    remove = models.JSONField(default=dict, help_text="the rule that goes; empty for none")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    asked_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.BigIntegerField(null=True, help_text="the person")
+    action = models.ForeignKey("servers.ServerAction", models.PROTECT, null=True, related_name="+")
+    applied_at = models.DateTimeField(null=True, help_text="when its place had confirmed it")
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(state="open", decided_at=None) | ~Q(state="open") & Q(decided_at__isnull=False),
+                name="firewall_request_decided",
+            ),
+        )
+        indexes = (
+            models.Index(F("server"), name="firewall_request_open", condition=Q(state="open")),
+            models.Index(
+                F("action"), name="firewall_request_under_way", condition=Q(state="accepted", applied_at=None)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"firewall request {self.ticket_id}"

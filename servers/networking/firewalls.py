@@ -71,7 +71,7 @@ def change(
     policy = replace(policy, locks=())
     if policy == row.own:
         return None
-    _able(server, policy)
+    check_able(server, policy)
     if not sure and _locks_out(row.own, policy):
         raise RuleViolation(
             _("Nobody could log in over SSH any more (port 22), and neither could our console. What is open now stays "
@@ -92,7 +92,8 @@ def _locks_out(before: Policy, after: Policy) -> bool:
     return shut and firewall_rules.reach(before) is not Reach.NOBODY
 
 
-def _able(server: Server, policy: Policy) -> None:
+def check_able(server: Server, policy: Policy) -> None:
+    """RuleViolation where the place of `server` cannot carry out `policy`."""
     can = places.capabilities(server.place).firewall
     if can is None:
         raise RuleViolation(str(actions.NOT_HERE["firewall"]), rule=RULE)

@@ -98,6 +98,7 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
     }  # fmt: skip
     if name.endswith(":invoice_line"):
         return [reverse(name, args=[things["metered_invoice"], things["metered_line"]])] if "staff" in name else []
+    known["servers:firewall_ask"] = [things["server"]]
     if name in known:
         return [reverse(name, args=known[name])]
     with contextlib.suppress(NoReverseMatch):

@@ -170,7 +170,8 @@ def of_usage(made: Scene) -> dict[str, dict[str, Any]]:
 def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
     """A server as staff sees it, its limit, announced maintenance."""
     server, announced = {"reference": made.server.reference}, {"reference": an_interruption(made).reference}
-    staffs = ("servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit",
+    staffs = ("servers:firewall_ask",
+              "servers:staff_server_detail", "servers:staff_server_manage", "servers:staff_server_limit",
               "servers:staff_server_network", "servers:staff_server_terminal",
               "servers:staff_server_backups", "api:get_server_backups",
               "api:plan_server_backups", "api:list_server_copies", "api:take_server_snapshot",
@@ -179,7 +180,15 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
               "api:list_server_port_tests")  # fmt: skip
     return {
         **dict.fromkeys((*staffs, "api:list_server_actions"), server),
-        **{key: {"number": made.ticket.number} for key in ("servers:limit_answer", "servers:limit_decide")},
+        **{
+            key: {"number": made.ticket.number}
+            for key in (
+                "servers:limit_answer",
+                "servers:limit_decide",
+                "servers:firewall_request_withdraw",
+                "servers:firewall_request_decide",
+            )
+        },
         **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
         "api:set_server_name": {**server, "address": "203.0.113.1"},
         **{
