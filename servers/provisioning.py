@@ -1,6 +1,6 @@
 """From a paid subscription to a machine, and back to nothing: exactly once, each step visible as it happens (SRV-1)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -23,6 +23,7 @@ from servers.terminals import permits
 
 LOOK_AGAIN = 2  # seconds between two looks at a machine that is being made
 LOOKS_BEFORE_THE_END = 20  # what nobody finishes any more is destroyed half made
+LAST_WORDS = timedelta(hours=1)  # for a snapshot that was asked for before the end
 CREATE_STEPS = ("paid", "address", "requested", "running", "ready")
 DESTROY_STEPS = ("asked", "measured", "removed")
 
@@ -208,7 +209,7 @@ class DestroyServer(operations.Handler):
         if creation and creation.operation and creation.operation.state == Operation.State.RUNNING:
             raise NotYet(5, "its creation is just being carried out")
         reopen(op.payload["action"])
-        copies.wait_for_snapshots(server, now)
+        copies.wait_for_snapshots(server, now, since=now - LAST_WORDS)
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
         if node is None:

@@ -4,33 +4,24 @@ their space is used up (SUB-14, SRV-10)."""
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from panel.core import calendars, due, mail
 from panel.core.actors import CLOCK, Actor
 from panel.core.errors import RuleViolation
-from panel.terms.numbers import BackupLevel
 from servers import actions, places, rules
 from servers.action_log import told
 from servers.models import BackupPlan, Copy, Server, ServerAction
 from servers.rules import ON_THE_HOST
 from servers.safekeeping import copies, copy_rules
+from servers.safekeeping.copies import level
 from servers.safekeeping.copy_rules import OWN, CopyState, Kept, Kind, Rhythm
 from servers.verbs.power import hold
 
 RULE = "SUB-14"
-AT_ONCE = 500  # plans of one sweep
-
-
-def level(plan: BackupPlan) -> BackupLevel:
-    """How often, how long and how much: of the terms, or as its owner chose within them."""
-    found = copies.law_of(plan.server).levels[plan.level]
-    if plan.level != OWN:
-        return found
-    return BackupLevel(
-        plan.own_every_hours or found.every_hours, plan.own_keep_days or found.keep_days, found.space_percent
-    )
+AT_ONCE = 500  # plans, and copies, of one sweep
+PRUNED = (CopyState.READY, CopyState.FAILED, CopyState.LOST)
 
 
 def plan_of(server: Server) -> BackupPlan | None:
@@ -55,16 +46,18 @@ def follow(server: Server, *, now: datetime) -> None:
         return
     anchor = copy_rules.first_slot(server.pk, now)
     if plan is None:
-        BackupPlan.objects.create(
+        plan = BackupPlan.objects.create(
             server=server, account_id=server.account_id, level=wanted, anchor=anchor, due_at=anchor
         )
         kept = Copy.objects.filter(server=server, account=server.account_id, kind=Kind.BACKUP, expires_at__gt=now)
         kept.update(expires_at=None)
+        _keep_as_long(plan)
         told(server, "servers.backups.begun", now=now, rule=RULE, level=wanted)
     elif plan.level != wanted or plan.halted_at:
         plan.level, plan.halted_at, plan.server = wanted, None, server
         plan.due_at = min(plan.due_at, Rhythm(plan.anchor, level(plan).every_hours).following(now))
         plan.save(update_fields=["level", "halted_at", "due_at"])
+        _keep_as_long(plan)
         told(server, "servers.backups.changed", now=now, rule=RULE, level=wanted)
 
 
@@ -88,7 +81,17 @@ def choose(server: Server, every_hours: int, keep_days: int, *, actor: Actor, no
     plan.own_every_hours, plan.own_keep_days = every_hours, keep_days
     plan.due_at = Rhythm(plan.anchor, every_hours).following(now)
     plan.save(update_fields=["own_every_hours", "own_keep_days", "due_at"])
+    plan.server = server
+    _keep_as_long(plan)
     told(server, "servers.backups.planned", now=now, actor=actor, rule=RULE, hours=every_hours, days=keep_days)
+
+
+def _keep_as_long(plan: BackupPlan) -> None:
+    """What was made under another level stays as long as this one says."""
+    rows = Copy.objects.filter(server=plan.server, account=plan.account_id, kind=Kind.BACKUP)
+    for copy in rows.filter(state__in=PRUNED).exclude(keep_until=None):
+        until = calendars.days_later(copy.taken_at or copy.asked_at, level(plan).keep_days)
+        Copy.objects.filter(pk=copy.pk).update(keep_until=until)
 
 
 def handed_over(server: Server, *, now: datetime) -> None:
@@ -176,22 +179,14 @@ def latest(server: Server) -> Copy | None:
 
 
 def _over(now: datetime) -> list[int]:
-    """Copies whose time is over: by their server, since the latest of each stays."""
-    old = Copy.objects.filter(state__in=(CopyState.READY, CopyState.FAILED, CopyState.LOST))
-    shortest = calendars.paris_date(now)  # nothing of today is over
-    begun = calendars.start_of_paris_day(shortest)
-    concerned = old.filter(Q(expires_at__lte=now) | Q(kind=Kind.BACKUP, asked_at__lt=begun)).values("server_id")
-    plans = {
-        plan.pk: level(plan).keep_days
-        for plan in BackupPlan.objects.filter(server__in=concerned).select_related("server__subscription")
-    }
-    by_server: dict[int, list[Copy]] = {}
-    for copy in old.filter(server__in=concerned).order_by("pk"):
-        by_server.setdefault(copy.server_id, []).append(copy)
-    over: list[int] = []
-    for server_id, rows in by_server.items():
-        over += sorted(_over_of(rows, plans.get(server_id), now))
-    return over
+    """Copies whose time is over; of the backups of a level the latest stays."""
+    newer = Copy.objects.filter(
+        server=OuterRef("server"), kind=Kind.BACKUP, state=CopyState.READY, expires_at=None,
+        taken_at__gt=OuterRef("taken_at"),
+    )  # fmt: skip
+    by_level = Q(keep_until__lte=now, expires_at=None) & (~Q(state=CopyState.READY) | Exists(newer))
+    rows = Copy.objects.filter(state__in=PRUNED).filter(Q(expires_at__lte=now) | by_level)
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
 
 
 def _over_of(rows: list[Copy], keep_days: int | None, now: datetime) -> set[int]:
@@ -213,7 +208,6 @@ def _prune(pk: int, now: datetime) -> None:
     if copies.why_not_delete(copy):
         return
     plan = plan_of(server)
-    states = (CopyState.READY, CopyState.FAILED, CopyState.LOST)
-    rows = list(Copy.objects.filter(server=server, state__in=states))
+    rows = list(Copy.objects.filter(server=server, state__in=PRUNED))
     if pk in _over_of(rows, level(plan).keep_days if plan else None, now):
         copies.remove(copy, now=now)

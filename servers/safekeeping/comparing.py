@@ -22,9 +22,10 @@ def findings(
     once. What is read first cannot be made or deleted in between without being told apart."""
     if not cloud.capabilities.snapshots:
         return []
-    whole = {copy.pk: copy for copy in Copy.objects.filter(place=place, state=CopyState.READY).select_related("server")}
+    whole = dict(Copy.objects.filter(place=place, state=CopyState.READY).values_list("pk", "provider_ref"))
     there = {one.ref: one.token for one in cloud.snapshots()}
-    lost = [copy for copy in whole.values() if copy.provider_ref not in there and _lost(copy, now)]
+    gone = [pk for pk, ref in whole.items() if ref not in there]
+    lost = [copy for copy in Copy.objects.filter(pk__in=gone).select_related("server") if _lost(copy, now)]
     for copy in Copy.objects.filter(place=place, state=CopyState.LOST).exclude(pk__in=whole).select_related("server"):
         if copy.provider_ref in there:  # a listing that lacked it was wrong
             Copy.objects.filter(pk=copy.pk, state=CopyState.LOST).update(state=CopyState.READY)
@@ -46,15 +47,16 @@ def _lost(copy: Copy, now: datetime) -> bool:
 
 
 def _extra(place: str, there: dict[str, str]) -> list[tuple[Finding, str, str, Server | None]]:
-    known: dict[str, Copy] = {}
-    for copy in Copy.objects.filter(place=place, state__in=KNOWN).select_related("server"):
-        known |= {copy.token: copy, providers.mark(copy.token): copy}
+    known: dict[str, tuple[str, str]] = {}
+    rows = Copy.objects.filter(place=place, state__in=KNOWN).values_list("reference", "provider_ref")
+    for reference, its_ref in rows.iterator():
+        known[f"{OURS}{reference}"] = known[providers.mark(f"{OURS}{reference}")] = (reference, its_ref)
     found: list[tuple[Finding, str, str, Server | None]] = []
     for ref, token in there.items():
-        known_as = known.get(token)
-        if known_as is None and token.startswith(OURS):
+        reference, its_ref = known.get(token, ("", ""))
+        if not reference and token.startswith(OURS):
             found.append((Finding.COPY_EXTRA, ref, f"{ref} of the token {token!r} belongs to no copy we know", None))
-        elif known_as is not None and known_as.provider_ref and known_as.provider_ref != ref:
-            words = f"{ref} is a second one of {known_as}, which is {known_as.provider_ref}"
-            found.append((Finding.COPY_EXTRA, ref, words, known_as.server))
+        elif its_ref and its_ref != ref:
+            server = Server.objects.get(copies__reference=reference)
+            found.append((Finding.COPY_EXTRA, ref, f"{ref} is a second one of {reference}, which is {its_ref}", server))
     return found

@@ -16,7 +16,7 @@ from panel.core.crash import point
 from panel.core.errors import NotYet, ProviderError, RuleViolation
 from panel.core.models import Operation
 from panel.core.states import move
-from panel.terms.numbers import BackupTerms
+from panel.terms.numbers import BackupLevel, BackupTerms
 from servers import action_log, actions, providers, rules
 from servers.action_log import attach, begin, finish, reopen, told
 from servers.models import BackupPlan, Copy, Server, ServerAction
@@ -27,6 +27,7 @@ from servers.verbs.power import hold
 
 RULE = "SRV-8"
 LOOK_AGAIN = 5  # seconds between two looks at a copy that is being made
+MOST_ALIKE = 5  # copies that a place may have made of one
 LONGEST = timedelta(hours=12)  # for a place to make one whole
 UNBORN = (State.ORDERED, State.CREATING, State.FAILED)
 
@@ -34,6 +35,16 @@ UNBORN = (State.ORDERED, State.CREATING, State.FAILED)
 def law_of(server: Server) -> BackupTerms:
     """The terms that the server's subscription began under."""
     return terms.version(server.subscription.terms_version).backups
+
+
+def level(plan: BackupPlan) -> BackupLevel:
+    """How often, how long and how much: of the terms, or as its owner chose within them."""
+    found = law_of(plan.server).levels[plan.level]
+    if plan.level != copy_rules.OWN:
+        return found
+    return BackupLevel(
+        plan.own_every_hours or found.every_hours, plan.own_keep_days or found.keep_days, found.space_percent
+    )
 
 
 def shown(server: Server) -> QuerySet[Copy]:
@@ -145,11 +156,15 @@ def delete(copy: Copy, *, actor: Actor, now: datetime) -> None:
 def remove(copy: Copy, *, now: datetime) -> None:
     """Its place removes the (locked) copy, by an operation."""
     move(copy, CopyState.DELETING, TRANSITIONS)
-    copy.operation = operations.enqueue(
+    copy.operation = _clear(copy, now)
+    copy.save(update_fields=["operation"])
+
+
+def _clear(copy: Copy, now: datetime) -> Operation:
+    return operations.enqueue(
         DeleteCopy.kind, key=f"{DeleteCopy.kind}:{copy.reference}", now=now, account_id=copy.account_id,
         subject=copy.server, payload={"server": copy.server_id, "copy": copy.pk},
     )  # fmt: skip
-    copy.save(update_fields=["operation"])
 
 
 def ended(server: Server, *, now: datetime, kind: Kind | None = None) -> None:
@@ -159,12 +174,11 @@ def ended(server: Server, *, now: datetime, kind: Kind | None = None) -> None:
     rows.update(expires_at=days_later(now, law_of(server).after_end_days))
 
 
-def wait_for_snapshots(server: Server, before: datetime) -> None:
-    """NotYet while a snapshot is under way that was asked first: what it is to keep must not be gone by then."""
-    first = Copy.objects.filter(
-        server=server, kind=Kind.SNAPSHOT, state=CopyState.WAITING, asked_at__lte=before
-    )  # fmt: skip
-    if first.exists():
+def wait_for_snapshots(server: Server, before: datetime, *, since: datetime | None = None) -> None:
+    """NotYet while a snapshot is under way that was asked first (after `since`): what it is to keep must not be gone by
+    then."""
+    first = Copy.objects.filter(server=server, kind=Kind.SNAPSHOT, state=CopyState.WAITING, asked_at__lte=before)
+    if (first.filter(asked_at__gt=since) if since else first).exists():
         raise NotYet(LOOK_AGAIN, "a snapshot that was asked for first is still being taken")
 
 
@@ -186,6 +200,8 @@ class MakeCopy(operations.Handler):
         last_words = copy.kind == Kind.SNAPSHOT and server.state == State.DESTROYING
         if server.state not in ON_THE_HOST and not last_words:
             return {"skipped": server.state}
+        if server.account_id != copy.account_id:  # what the new holder has on it is not the old one's to keep
+            return {"skipped": "handed over"}
         if op.payload["action"]:
             reopen(op.payload["action"])
         earlier = server.actions.filter(
@@ -216,13 +232,17 @@ class MakeCopy(operations.Handler):
         if "skipped" in result:
             if open_still:
                 move(copy, CopyState.CANCELLED, TRANSITIONS)
+                _clear(copy, now)  # of an attempt whose answer was lost
             self._close(op, ServerAction.State.CANCELLED, now)
             return
         if open_still:
             copy.provider_ref, copy.size_bytes, copy.taken_at = result["ref"], result["size"], now
             if server.state not in ON_THE_HOST or server.account_id != copy.account_id:
                 copy.expires_at = days_later(now, law_of(server).after_end_days)
-            copy.save(update_fields=["provider_ref", "size_bytes", "taken_at", "expires_at"])
+            if copy.kind == Kind.BACKUP and (plan := BackupPlan.objects.filter(server=server).first()):
+                plan.server = server
+                copy.keep_until = days_later(now, level(plan).keep_days)
+            copy.save(update_fields=["provider_ref", "size_bytes", "taken_at", "keep_until", "expires_at"])
             move(copy, CopyState.READY, TRANSITIONS)
             if copy.kind == Kind.BACKUP:
                 BackupPlan.objects.filter(server=server).update(failing_since=None, told_at=None)
@@ -233,8 +253,11 @@ class MakeCopy(operations.Handler):
         copy = Copy.objects.select_for_update(of=("self",)).select_related("server").get(pk=op.payload["copy"])
         if copy.state == CopyState.WAITING:
             move(copy, CopyState.FAILED, TRANSITIONS)
-            if copy.kind == Kind.BACKUP:
-                BackupPlan.objects.filter(server=copy.server, failing_since=None).update(failing_since=copy.slot or now)
+            plan = BackupPlan.objects.filter(server=copy.server).select_related("server__subscription").first()
+            if copy.kind == Kind.BACKUP and plan is not None:
+                copy.keep_until = days_later(now, level(plan).keep_days)
+                copy.save(update_fields=["keep_until"])
+                BackupPlan.objects.filter(pk=plan.pk, failing_since=None).update(failing_since=copy.slot or now)
         if op.payload["action"]:
             action_log.failed(op, now=now)
         told(copy.server, f"servers.copy.{copy.kind}_failed", now=now, rule=RULE, copy=copy.reference, operation=op.pk)
@@ -256,12 +279,13 @@ class DeleteCopy(operations.Handler):
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         copy = Copy.objects.get(pk=op.payload["copy"])
         cloud = providers.get(copy.place)
-        mine = (copy.token, providers.mark(copy.token))
-        refs = {one.ref for one in cloud.snapshots() if one.token in mine}
-        for ref in sorted(refs):
-            cloud.delete_snapshot(ref)
-        point("servers.delete_copy:removed")
-        return {}
+        for _number in range(MOST_ALIKE):
+            found = cloud.find_snapshot(copy.token)
+            if found is None:
+                return {}
+            cloud.delete_snapshot(found.ref)
+            point("servers.delete_copy:removed")
+        raise ProviderError(f"{copy} is still there", code="not_confirmed")
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
         copy = Copy.objects.select_for_update(of=("self",)).select_related("server").get(pk=op.payload["copy"])

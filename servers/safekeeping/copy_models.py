@@ -28,6 +28,7 @@ class Copy(models.Model):
     slot = models.DateTimeField(null=True, help_text="the instant of the rhythm that a backup is for")
     asked_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True)
+    keep_until = models.DateTimeField(null=True, help_text="when it goes by its level, unless it is the last good one")
     expires_at = models.DateTimeField(null=True, help_text="when it goes, where what it belongs to has ended")
     operation = models.ForeignKey("core.Operation", models.SET_NULL, null=True, related_name="+")
 
@@ -42,6 +43,7 @@ class Copy(models.Model):
             models.Index(fields=["server", "-id"], name="copy_server"),
             models.Index(fields=["account", "-id"], name="copy_account"),
             models.Index(fields=["place", "id"], name="copy_at_place", condition=Q(state="ready")),
+            models.Index(fields=["keep_until"], name="copy_kept", condition=Q(state__in=("failed", "lost", "ready"))),
             models.Index(fields=["expires_at"], name="copy_expires", condition=Q(expires_at__isnull=False)),
         )
 

@@ -81,7 +81,7 @@ def _forms(request: HttpRequest, server: Server, plan: BackupPlan | None, deed: 
 
     law, made = copies.law_of(server), {}
     if plan is not None and plan.level == OWN:
-        now = backups.level(plan)
+        now = copies.level(plan)
         initial = {"every_hours": now.every_hours, "keep_days": now.keep_days}
         made["rhythm"] = RhythmForm(sent("rhythm"), initial=initial, law=law)
     return {
@@ -103,7 +103,7 @@ class Row:
 
 
 def _rows(server: Server, plan: BackupPlan | None, last: Copy | None) -> list[Row]:
-    keep_days = backups.level(plan).keep_days if plan else None
+    keep_days = copies.level(plan).keep_days if plan else None
     found = []
     for copy in copies.shown(server).select_related("operation")[:MOST_SHOWN]:
         until = copy.expires_at
@@ -119,7 +119,7 @@ def _rows(server: Server, plan: BackupPlan | None, last: Copy | None) -> list[Ro
 def _context(server: Server, plan: BackupPlan | None, asking: Actor, now: datetime) -> dict[str, Any]:
     law, last = copies.law_of(server), backups.latest(server)
     rows = _rows(server, plan, last)
-    level = backups.level(plan) if plan else None
+    level = copies.level(plan) if plan else None
     able = places.capabilities(server.place)
     return {
         "server": server, "plan": plan, "level": level, "last": last, "rows": rows,

@@ -118,7 +118,7 @@ def plan_server_backups(request: HttpRequest, reference: str, payload: RhythmIn)
 
 def _backups(server: Server) -> BackupsOut:
     plan, last = backups.plan_of(server), backups.latest(server)
-    level = backups.level(plan) if plan else None
+    level = copies.level(plan) if plan else None
     return BackupsOut(
         level=plan.level if plan else "", every_hours=level.every_hours if level else None,
         keep_days=level.keep_days if level else None, next_at=plan.due_at if plan else None,

@@ -265,3 +265,51 @@ def test_a_place_that_cannot_copy_takes_no_order_for_it(
     with pytest.raises(RuleViolation, match="not on offer"):
         kind.validate(package, {"name": "web-9", "options": {"vps-backup-1": 1}})
     assert copy_rules.level_of({"vps-backup-1": 0, "vps-address": 2}) == ""
+
+
+def test_a_level_that_keeps_longer_keeps_what_there_is_longer_and_a_shorter_one_shorter(
+    world: World, alice: Customer
+) -> None:
+    server = with_level(world, alice)
+    nights(world, 6)
+    ordered(world, server, vps_backup_3=1)
+    nights(world, 6)
+    assert len(whole(server)) == 12, "those of before stay for thirty days too"
+    ordered(world, server, vps_backup_2=1)
+    nights(world, 1)
+    assert len(whole(server)) == 8
+
+
+def test_a_backup_that_the_end_of_its_server_overtook_leaves_nothing_at_the_place(
+    world: World, alice: Customer, cloud: Control
+) -> None:
+    server = with_level(world, alice)
+    cloud.plan("snapshot", "lost")
+    world.until(plan(server).due_at, sweeps=[SWEEP])
+    assert len(cloud.tokens_of_snapshots()) == 1
+    Server.objects.filter(pk=server.pk).update(state="destroyed")  # before anybody asked again
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("servers.safekeeping.copies.MakeCopy.happened", lambda *_: None)
+        world.advance(minutes=1)
+    world.work()
+    assert (Copy.objects.get().state, cloud.tokens_of_snapshots()) == ("cancelled", [])
+    assert world.failed_operations() == []
+
+
+def test_a_backup_that_was_asked_for_before_the_server_changed_hands_is_not_made(
+    world: World, alice: Customer, cloud: Control
+) -> None:
+    server, bob = with_level(world, alice), world.customer("Bob")
+    cloud.plan("snapshot", "transient")
+    world.until(plan(server).due_at, sweeps=[SWEEP])
+    subscription = server.subscription
+    subscription.account = bob.account
+    subscription.save(update_fields=["account"])
+    with transaction.atomic():
+        kinds.get("vps").hand_over(subscription, now=world.now)
+    cloud.write(server.provider_ref, "what Bob has on it")
+    world.advance(minutes=1)
+    assert (Copy.objects.get().state, cloud.tokens_of_snapshots()) == ("cancelled", [])
+    nights(world, 1)
+    (copy,) = whole(server)
+    assert (copy.account, BackupPlan.objects.get().account) == (bob.account, bob.account)
