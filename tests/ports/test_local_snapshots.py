@@ -4,17 +4,21 @@ up (SRV-8, SUB-14)."""
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from panel.core.errors import ProviderError
 from servers.providers import Node
+from servers.providers.local import disks
 from servers.providers.local_adapter import LocalProvider
 from servers.rules import Power
 from tests.support import hosts
 from tests.support.hosts import Customer, spec
+from tests.support.wire import eventually
 
 pytestmark = pytest.mark.local
 
@@ -83,12 +87,24 @@ def test_a_restored_host_has_the_disk_of_then_and_stays_who_it_is(
 
 
 def test_what_is_written_while_it_is_copied_goes_on_afterwards(
-    cloud: LocalProvider, customer: Customer, node: Node
+    cloud: LocalProvider, customer: Customer, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with customer.log_in(cloud, node) as inside:
         busy = "import time\nfor n in range(200):\n  open('/root/n', 'a').write(f'{n}\\n'); time.sleep(0.01)\n"
         hosts.background(inside, busy)
+        written, copied, sizes = cloud.driver.records.home(node.ref) / "disk/upper/root/n", disks._copy, []
+
+        def slow(source: Path, target: Path) -> None:
+            for _ in range(2):
+                sizes.append(written.stat().st_size)
+                time.sleep(0.2)
+            copied(source, target)
+
+        assert eventually(written.exists)
+        monkeypatch.setattr(disks, "_copy", slow)
         taken = cloud.snapshot(node.ref, "copy:busy")
+        monkeypatch.undo()
+        assert sizes[0] == sizes[1], "what it writes meanwhile is held up"
         until = "import time\nwhile sum(1 for _ in open('/root/n')) < 200: time.sleep(0.05)\nprint(200)"
         assert hosts.python(inside, until) == 200, "nothing that was held up is lost"
     cloud.restore(node.ref, taken.ref, "one")
@@ -161,6 +177,8 @@ def test_half_a_copy_is_none_and_the_host_it_was_of_is_not_held_up(
 def test_a_host_that_a_crash_left_held_up_can_still_be_switched_off(
     cloud: LocalProvider, customer: Customer, node: Node
 ) -> None:
+    with customer.log_in(cloud, node) as inside:
+        hosts.background(inside, "import os\nwhile True:\n  open('/root/n', 'w').write('x' * 9999); os.sync()\n")
     dies_in(cloud, "disks._copy", f"snapshot({node.ref!r}, 'copy:1')")
     assert cloud.stop(node.ref).power is Power.OFF
     assert cloud.start(node.ref).power is Power.ON
