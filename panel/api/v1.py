@@ -16,6 +16,7 @@ from panel.api.endpoints import (
     payments,
     quotes,
     reports,
+    server_access,
     server_copies,
     servers,
     spending,
@@ -44,6 +45,7 @@ api = NinjaAPI(
 )
 api.add_router("/servers", servers.router)
 api.add_router("/servers", server_copies.router)
+api.add_router("/servers", server_access.router)
 api.add_router("", orders.router)
 api.add_router("/subscriptions", subscriptions.router)
 api.add_router("", transfers.router)

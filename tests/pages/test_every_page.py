@@ -176,6 +176,8 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
               "servers:staff_server_backups", "api:get_server_backups",
               "api:plan_server_backups", "api:list_server_copies", "api:take_server_snapshot",
               "api:get_server_firewall", "api:set_server_firewall",
+              "api:get_server_terminal", "api:permit_server_terminal",
+              "api:list_server_firewall_requests", "api:ask_server_firewall",
               "api:try_server_port", "api:list_server_names",
               "api:list_server_port_tests")  # fmt: skip
     return {
@@ -190,6 +192,7 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
             )
         },
         **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
+        "api:withdraw_server_firewall": {**server, "number": made.ticket.number},
         "api:set_server_name": {**server, "address": "203.0.113.1"},
         **{
             key: {**server, "copy_reference": "CPY-22222222"}

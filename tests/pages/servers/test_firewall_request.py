@@ -1,20 +1,22 @@
-"""The pages of a change of the firewall that is asked for: what they refuse and where, and who decides (TIC-5)."""
+"""Pages and API of a change of the firewall that is asked for: what they refuse and where, and who decides (TIC-5)."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from panel.accounts.models import User
+from panel.accounts import tokens
+from panel.accounts.models import Membership, User
+from servers import places
 from servers.models import FirewallRequest, Server
 from servers.networking import firewalls
 from servers.networking.firewall_rules import Direction, Policy, Protocol, Rule, Verdict
 from servers.providers.simulated.control import Control
-from tests.support.machines import server_of, simulated_place
+from servers.terminals import terminal_actions
+from tests.support.machines import server_of
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -26,24 +28,6 @@ ASKED = {"what": "add", "remove": "", "direction": "in", "action": "accept", "pr
 @pytest.fixture(autouse=True)
 def _no_second_factor(settings: Any) -> None:
     settings.CLAUSE_REQUIRE_STAFF_MFA = False
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Control]:
-    with simulated_place(tmp_path) as control:
-        yield control
-
-
-@pytest.fixture
-def world() -> World:
-    world = World()
-    world.now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-    return world
-
-
-@pytest.fixture
-def alice(world: World) -> Customer:
-    return world.customer()
 
 
 @pytest.fixture
@@ -119,3 +103,48 @@ def test_it_is_withdrawn_by_the_account_alone(world: World, alice: Customer, ser
     assert browser(world.customer("Eve").user).post(url).status_code == 404
     assert client.post(url).status_code == 302
     assert FirewallRequest.objects.get().state == "withdrawn"
+
+
+def script(alice: Customer, *scopes: str) -> Client:
+    _token, secret = tokens.issue(
+        Membership.objects.get(user=alice.user), name="script", scopes=list(scopes), lives=None, actor=alice.actor,
+        now=datetime.now(UTC),
+    )  # fmt: skip
+    return Client(headers={"Authorization": f"Bearer {secret}"})
+
+
+def test_the_api_asks_the_same(alice: Customer, server: Server) -> None:
+    client, base = script(alice, "see", "tickets"), f"/api/v1/servers/{server.reference}/firewall/requests"
+    rule = {"direction": "in", "action": "accept", "protocol": "tcp", "ports": "443"}
+    once = {"Idempotency-Key": "one"}
+    for _ in range(2):
+        asked = client.post(base, {"add": rule, "why": "Shop."}, content_type="application/json", headers=once)
+        assert (asked.status_code, asked.json()["state"]) == (201, "open")
+    wrong = client.post(base, {"add": {**rule, "ports": "0"}, "why": "Shop."}, content_type="application/json")
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "ports")
+    assert [one["request"] for one in client.get(base).json()["items"]] == [asked.json()["request"]]
+    taken = client.post(f"{base}/{asked.json()['request']}/withdraw", content_type="application/json")
+    assert (taken.status_code, taken.json()["state"]) == (200, "withdrawn")
+    assert script(alice, "see").get(base).status_code == 403
+
+
+def test_the_api_permits_terminals(
+    world: World, alice: Customer, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, url = script(alice, "see", "servers"), f"/api/v1/servers/{server.reference}/terminal"
+    before = client.get(url).json()
+    assert (before["permitted"], before["state"], before["sessions"]) == (False, "ended", [])
+    simulated = client.put(url, {"permitted": True}, content_type="application/json")
+    assert (simulated.status_code, "simulated" in simulated.json()["detail"]) == (409, True)
+
+    real = SimpleNamespace(is_simulated=lambda _place: False, capabilities=places.capabilities)
+    monkeypatch.setattr(terminal_actions, "places", real)
+    for _ in range(2):
+        given = client.put(url, {"permitted": True, "staff_days": 1}, content_type="application/json")
+        assert (given.status_code, given.json()["state"]) == (202, "waiting")
+    assert given.json()["public_key"].startswith("ssh-ed25519 ")
+    assert given.json()["staff_until"]
+    assert "private" not in given.content.decode().lower()
+    taken = client.put(url, {"permitted": False}, content_type="application/json").json()
+    assert (taken["permitted"], taken["state"], taken["public_key"]) == (False, "ending", "")
+    assert script(alice, "see").get(url).status_code == 403
