@@ -1,7 +1,8 @@
 """What stays unpaid after its account was suspended may end the services; a person decides, and says which (SUB-8).
 
 Proposed when the days of the terms have passed since the suspension, which named that day; paid or contested before the
-decision it is withdrawn with the suspension (`relieving`).
+decision it is withdrawn with the suspension (`relieving`). While a payment of the invoice is with the bank nothing is
+proposed or ended.
 """
 
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from invoicing import rules
-from invoicing.chasing import relieving
+from invoicing.chasing import relieving, unpaid
 from invoicing.documents import texts
 from invoicing.journal import tell
 from invoicing.models import (
@@ -62,7 +63,9 @@ def _in_force() -> QuerySet[Suspension]:
     open_one = Termination.objects.filter(account=OuterRef("account"), state=TerminationState.PROPOSED)
     runs = running_of_any().filter(account=OuterRef("account"))
     rows = Suspension.objects.filter(state=SuspensionState.APPLIED, restriction__state=Restriction.State.ACTIVE)
-    return rows.filter(~Exists(spoken_of), ~Exists(open_one), Exists(runs)).order_by("decided_at", "pk")
+    under_way = unpaid.with_the_bank().filter(invoice=OuterRef("invoice"))
+    rows = rows.filter(~Exists(spoken_of), ~Exists(open_one), ~Exists(under_way), Exists(runs))
+    return rows.order_by("decided_at", "pk")
 
 
 def running_of_any() -> QuerySet[Subscription]:
@@ -95,12 +98,16 @@ def end(
     termination_id: int, references: Collection[str], *, reason: str, actor: Actor, now: datetime
 ) -> list[Subscription]:
     """A person ends the named services of the account now: what a commitment still owes falls due, and the customer is
-    told of each with the reason. RuleViolation when the debt is settled or contested by now, or no service is named."""
+    told of each with the reason. RuleViolation when the debt is settled, contested or being paid by now, or no service
+    is named."""
     account_id = Termination.objects.values_list("account_id", flat=True).get(pk=termination_id)
     held = [subscriptions.locked(row.pk) for row in running(account_id).filter(reference__in=references)]
     if not held:
         raise RuleViolation(_("Please choose the services to end."), rule=RULE, field="services")
     row = _open(termination_id, reason)
+    if unpaid.with_the_bank().filter(invoice=row.suspension.invoice_id).exists():
+        sentence = _("A payment of invoice %(number)s is under way: nothing is ended before it has failed.")
+        raise RuleViolation(sentence % {"number": row.suspension.invoice.number}, rule=RULE)
     said = _because(row)
     for one in held:
         subscriptions.terminate(one, because=said, rule=RULE, now=now, actor=actor)

@@ -220,6 +220,30 @@ class TestAnyOtherFee:
         world.advance(days=40, sweeps=SWEEPS)
         assert [one.state for one in Termination.objects.all()] == ["ended"]  # once for each suspension
 
+    def test_while_a_payment_is_with_the_bank_nothing_is_proposed_or_ended(
+        self, world: World, renewal: Invoice, alice: Customer
+    ) -> None:
+        """A debit takes days: who has told their bank to pay is not cut off meanwhile."""
+        self.suspended(world, renewal)
+        facts: dict[str, Any] = {"account": alice.account, "invoice": renewal, "amount_cents": renewal.due_cents}
+        asked = Payment.objects.create(
+            **facts, reference="PAY-UNDERWAY", key="under-way", state="processing", provider="story",
+            created_at=world.now,
+        )  # fmt: skip
+        world.until(paris("2026-06-03 00:05"), sweeps=SWEEPS)
+        assert not Termination.objects.exists()
+        Payment.objects.filter(pk=asked.pk).update(state="failed")
+        world.sweep("invoicing.dun")
+        row, staff = Termination.objects.get(), world.staff("billing")
+        services = [one.reference for one in terminating.running(alice.account.pk)]
+        Payment.objects.filter(pk=asked.pk).update(state="processing")
+        with pytest.raises(RuleViolation, match="under way"):
+            terminating.end(row.pk, services, reason="unpaid", actor=staff, now=world.now)
+        assert len(terminating.running(alice.account.pk)) == 2
+        Payment.objects.filter(pk=asked.pk).update(state="failed")
+        terminating.end(row.pk, services, reason="unpaid", actor=staff, now=world.now)
+        assert not terminating.running(alice.account.pk).exists()
+
     def test_paid_before_the_decision_nothing_is_ended(self, world: World, renewal: Invoice, alice: Customer) -> None:
         self.suspended(world, renewal)
         world.until(paris("2026-06-03 00:05"), sweeps=SWEEPS)
