@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('core', '0001_initial'),
-        ('servers', '0008_safekeeping'),
+        ('servers', '0009_firewall_requests'),
     ]
 
     operations = [
