@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('servers', '0009_copies_kept_until'),
+        ('servers', '0008_safekeeping'),
         ('tickets', '0001_initial'),
     ]
 
