@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from panel.core.money import Cents, round_cents
+from panel.core.money import Cents, euros, round_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,14 @@ def holds(line: Stated) -> bool:
         whole = -(-beyond // 1)  # each unit begun, where the terms say so
         if line.quantity not in (beyond, whole):
             return False
+    if "days_of_period" in line.evidence and _share(line.evidence) != line.unit_price:
+        return False
     return round_cents(line.quantity * line.unit_price) == line.net
+
+
+def _share(evidence: Mapping[str, Any]) -> Decimal:
+    """EUR for the last `days` of a period: what a price, beyond the one it takes the place of, leaves after the days
+    before them (SUB-12)."""
+    more = evidence["period_price"] - evidence["instead_of"]
+    gone = Decimal(evidence["days_of_period"] - evidence["days"]) / evidence["days_of_period"]
+    return euros(more - round_cents(euros(more) * gone))

@@ -2,7 +2,7 @@
 idle months (invariant 23). And the calendars that it stands on."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from invoicing.debiting.debit_rules import Standing
 from invoicing.debiting.pain008 import Creditor, Wanted
 from invoicing.paying import collection_rules, payment_rules
 from panel.core.calendars import is_target_day, is_working_day, target_day_from
+from panel.core.errors import ProviderError
 from panel.terms.numbers import DebitTerms
 
 DAYS = st.dates(date(2025, 1, 1), date(2035, 12, 31))
@@ -125,11 +126,19 @@ def wanted(number: int, cents: int, day: date) -> Wanted:
 
 
 @pytest.mark.parametrize("format_", pain008.FORMATS)
-@settings(max_examples=8, deadline=None)  # the schema is read anew for each file
+def test_a_file_that_breaks_its_schema_is_not_written(format_: str) -> None:
+    """Time and again: the schema is read once."""
+    wrong = replace(wanted(1, 100, date(2026, 4, 16)), mandate="M" * 36)
+    for _ in range(2):
+        with pytest.raises(ProviderError, match="breaks its schema") as refused:
+            pain008.write(US, [wrong], reference="SDD-1", made_at=datetime(2026, 4, 2, 9, tzinfo=UTC), format_=format_)
+        assert refused.value.permanent
+
+
+@pytest.mark.parametrize("format_", pain008.FORMATS)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 99_999_999), st.integers(0, 3)), min_size=1, max_size=6))
 def test_a_file_adds_up_and_is_the_same_again(format_: str, rows: list[tuple[int, int]]) -> None:
-    from datetime import UTC, datetime
-
     from defusedxml import ElementTree
 
     made = datetime(2026, 4, 2, 9, tzinfo=UTC)

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from invoicing.chasing import late
 from invoicing.chasing.late_rules import HalfYear
 from invoicing.debiting import batches, debits
-from invoicing.models import Debit, DebitBatch, Invoice, InvoiceLine, Mandate
+from invoicing.models import Debit, DebitBatch, DebitNotice, Invoice, InvoiceLine, Mandate
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
+from panel.core.models import MailMessage
 from tests.stories.invoicing.test_invariants_of_documents import undone
 from tests.stories.invoicing.test_paying_late_costs_a_business import owe
 from tests.support.debiting import RENEWED, signed
@@ -80,7 +81,8 @@ def test_interest_is_the_sum_of_its_days(
 CLOSED = holidays.financial_holidays("XECB", years=range(2026, 2031))
 TENDED = st.lists(
     st.tuples(
-        st.sampled_from([1, 2, 9, 14, 31, 31, 40]), st.sampled_from(["file", "file", "hand over", "end", "sign"])
+        st.sampled_from([1, 2, 9, 14, 31, 31, 40]),
+        st.sampled_from(["file", "file", "hand over", "end", "sign", "slow"]),
     ),
     min_size=3, max_size=8,
 )  # fmt: skip
@@ -89,9 +91,11 @@ TENDED = st.lists(
 @some
 @given(TENDED)
 @example([(31, "end"), (14, "file"), (1, "sign"), (31, "file"), (14, "file"), (1, "hand over")])
+@example([(31, "sign"), (9, "slow"), (1, "file"), (14, "file")])
 @example([(31, "file"), (1, "hand over"), (31, "file"), (1, "end"), (1, "hand over"), (1_100, "file"), (3, "file")])
 def test_nothing_is_debited_without_leave_and_notice(world: World, shop: Shop, deeds: list[tuple[int, str]]) -> None:
-    """Renewals, files, mandates that end and are signed anew, and years in which nothing is collected."""
+    """Renewals, files, mandates that end and are signed anew, mail that is taken late, and years in which nothing is
+    collected."""
     with undone():
         world.now = paris("2026-03-02 09:00")
         alice, staff = world.customer(), world.staff("billing")
@@ -117,6 +121,9 @@ def _tend(deed: str, world: World, mandate: Mandate, staff: Any, key: str) -> No
         debits.end_mandate(mandate, "cancelled", now=world.now)
     elif deed == "file":
         batches.make(key=key, until=today + timedelta(days=20), actor=staff, now=world.now)
+    elif deed == "slow":  # the mail server took the notices only now
+        told = DebitNotice.objects.filter(debit__state="announced")
+        MailMessage.objects.filter(pk__in=told.values("mail")).update(accepted_at=world.now)
     elif deed == "hand over":
         for batch in DebitBatch.objects.filter(state="made"):
             ended = [one for one in batch.debits.select_related("mandate") if one.mandate.state != "active"]

@@ -42,13 +42,14 @@ from panel.accounts.models import Account
 from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date
 from panel.core.errors import RuleViolation
+from tests.support import truths
 from tests.support.shop import Shop
 from tests.support.world import Customer, World, paris
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 DAY = timedelta(days=1)
 some = hypothesis_settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -152,10 +153,9 @@ def test_a_late_run_bills_what_a_punctual_one_bills_and_what_was_foretold(world:
                 elif number == reduced > upgraded:
                     _become(row, "vps-m", addresses, now)
         assert _content(punctual) == _content(late)
+        truths.periods_tile_time(paris_date(now))
         for row in (punctual, late):
-            periods = list(SubscriptionPeriod.objects.filter(subscription=row).order_by("start"))
-            assert [one.end for one in periods[:-1]] == [one.start for one in periods[1:]]
-            assert str(periods[0].start) == "2026-01-31"
+            periods = SubscriptionPeriod.objects.filter(subscription=row)
             assert len({one.invoice_id for one in periods}) == len(periods) == 6
 
 

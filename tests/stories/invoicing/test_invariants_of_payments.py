@@ -47,7 +47,7 @@ from tests.support.world import World
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 some = hypothesis_settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -181,6 +181,7 @@ MOVES = st.lists(
 
 @some
 @given(MOVES)
+@example([("refund", 300), ("dispute", 400), ("won", 1), ("dispute", 200), ("dispute", 400), ("refund", 100)])
 def test_no_more_goes_back_than_came_in(till: Till, world: World, moves: list[tuple[str, int]]) -> None:
     with undone():
         till.bank.control("reset")

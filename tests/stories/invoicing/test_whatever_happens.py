@@ -272,12 +272,20 @@ def test_what_chance_seldom_draws(till: Till) -> None:
         settlement.lock_account(contested.account_id)
         pausing.stop(contested, pausing.DISPUTE, now=life.world.now)
         paid = Suspension.objects.select_related("invoice").exclude(invoice=contested).get().invoice
+        for key in ("once", "again"):  # 4.6 cents of VAT each, 9.2 together
+            repaying.credit(
+                paid, [23], reason="x", refund=False, key=key, actor=life.staff, now=life.world.now,
+            )  # fmt: skip
+        paid.refresh_from_db()
         manual_sales.record_payment(
             paid.account, paid.due_cents, means="transfer", reference="X", invoice=paid, actor=life.staff,
             received_on=paris_date(life.world.now), now=life.world.now,
         )  # fmt: skip
         life.every_euro_is_right()
         assert set(Suspension.objects.values_list("state", flat=True)) == {"lifted"}
+        life.the_weather_changes(5, 1_007, "processing_error")  # 22: a third attempt, and trouble of the bank's
+        assert Payment.objects.filter(state="failed", decline_code="processing_error").exists()
+        life.every_euro_is_right()
     finally:
         life.teardown()
 
