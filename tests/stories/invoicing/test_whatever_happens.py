@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Q
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -125,7 +126,8 @@ class Life(RuleBasedStateMachine):
         today = paris_date(self.world.now)
         if row is None or not row.period_start <= today < row.period_end:
             return
-        held, had = row.price_cents, sum(one.quantity for one in row.options.all())
+        there = row.options.filter(Q(until=None) | Q(until__gt=today))
+        held, had = row.price_cents, sum(one.quantity for one in there)
         wish = Wish(package, "month", {"vps-address": addresses} if addresses else {})
         try:
             made = changes.change(row, wish, key=self.key(), actor=self.staff, now=self.world.now)
