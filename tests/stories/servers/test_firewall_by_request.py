@@ -84,6 +84,14 @@ def test_accepted_it_applies_itself_and_the_request_closes(world: World, server:
     assert sorted(kinds) == [(f"servers.firewall_request.{one}", "TIC-5") for one in ("accepted", "applied", "asked")]
 
 
+def test_an_earlier_change_that_is_confirmed_late_closes_nothing(world: World, server: Server, alice: Customer) -> None:
+    ticket = asked(world, server, alice, Change(add=WEB))
+    firewall_requests.accept(ticket, words="", sure=False, actor=world.staff(), now=world.now)
+    firewall_requests.applied(Event.objects.filter(kind="servers.firewall.applied").latest("pk"), now=world.now)
+    assert FirewallRequest.objects.get().applied_at is None
+    assert Ticket.objects.get(pk=ticket.pk).state != "closed"
+
+
 def test_what_changed_meanwhile_is_not_undone(world: World, server: Server, alice: Customer) -> None:
     ticket = asked(world, server, alice, Change(add=WEB))
     mine = firewalls.of(server).own
