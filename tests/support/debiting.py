@@ -62,6 +62,19 @@ def handed(world: World, staff: Actor, until: date, key: str = "k") -> DebitBatc
     return batch
 
 
+def many_sent(world: World, shop: Shop, staff: Actor, day: date, count: int) -> list[Debit]:
+    """Debits of so many customers that the bank has, in one file, on the `day` they were announced for."""
+    for number in range(count):
+        customer = world.customer(f"Customer{number}")
+        shop.buy(customer)
+        signed(world, customer)
+    world.advance(days=31, sweeps=RENEWED)
+    world.work()
+    handed(world, staff, day)
+    world.advance(days=14)
+    return list(Debit.objects.select_related("account", "mandate").order_by("pk"))
+
+
 def in_file(batch: DebitBatch) -> list[tuple[str, str, str]]:
     """What the file asks for: (our reference, amount, day) of each debit."""
     root = ElementTree.fromstring(papers.read(batch.blob, batch.sha256))
