@@ -37,18 +37,18 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def browser() -> Iterator[Browser]:
     if why := presence.missing("browser"):
         pytest.skip(f"needs {why}")
-    with Program(tmp_path_factory.mktemp("browser") / "data", bare=False, patience=BUILDING) as program:
-        told = json.loads(program.manage(script="from tests.browser.cast import tell; tell()"))
-        yield House(program, told["cookies"], told["things"])
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
-def browser(house: House) -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
+def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with Program(tmp_path_factory.mktemp("browser") / "data", bare=False, patience=BUILDING) as program:
+        told = json.loads(program.manage(script="from tests.browser.cast import tell; tell()"))
+        yield House(program, told["cookies"], told["things"])
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from servers.providers.local.driver import LocalNodeDriver
-from tests.support import hosts, presence
-from tests.support.eyes import Eyes, chromium
+from tests.support import hosts
+from tests.support.eyes import Eyes
 from tests.support.program import Program
 from tests.support.wire import eventually
 
@@ -66,9 +66,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    if why := presence.missing("browser"):
-        pytest.skip(f"needs {why}")
+def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("terminal")
     bridge, subnet = f"t{secrets.token_hex(4)}", hosts.free_subnet()
     environment = {
@@ -86,12 +84,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         for node in driver.list_nodes():
             driver.destroy_node(node)
     assert hosts.leftovers(folder, bridge) == []
-
-
-@pytest.fixture(scope="module")
-def browser(house: House) -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -62,8 +62,8 @@ class Suite:
         self.run(title, f"not ({ALONE}) and {marks}", environment, *more, workers=workers)
 
     def seen_on_sqlite(self) -> None:
-        """Whole programs, then a browser."""
-        self.run("SQLite, whole programs", f"{HERE} and (crash or local)", SQLITE, workers=FEW)
+        """Whole programs, then all that a browser sees."""
+        self.run("SQLite, whole programs", f"{HERE} and (crash or local) and not browser", SQLITE, workers=FEW)
         where = [] if self._rest else ["tests/browser"]
         self.run("Headless Chromium", f"{HERE} and browser", SQLITE, *where)
 
