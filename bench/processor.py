@@ -26,8 +26,8 @@ def spent_by(group: int) -> Spent:
 
 
 def spent_with_the_database() -> Spent:
-    """Seconds of processor that this process and all of PostgreSQL have used, backends that are gone included; of the
-    wall clock where the system does not tell."""
+    """Seconds of processor that this process with its hands and all of PostgreSQL have used, those that are gone
+    included; of the wall clock where the system does not tell."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_read_file('postmaster.pid')")
         server = cursor.fetchone()[0].split()[0]
@@ -43,12 +43,13 @@ def spent_with_the_database() -> Spent:
 
 
 def _ticks(pid: str, server: str) -> int:
-    """User and system time of the server (with its children that ended) or of a child of it; 0 of any other process."""
+    """User and system time of the server or of a child of ours (with their children that ended), or of a child of the
+    server; 0 of any other process. Hands are children of a child of ours (panel/runtime/apart.py)."""
     try:
         figures = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    if pid == server:
+    if pid == server or figures[1] == str(os.getpid()):
         return sum(map(int, figures[11:15]))
     return sum(map(int, figures[11:13])) if figures[1] == server else 0
 
