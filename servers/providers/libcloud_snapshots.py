@@ -7,6 +7,7 @@ writes its metadata in the same call (OpenStack), that restores it; the metadata
 
 import inspect
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -24,30 +25,32 @@ NOT_YET = frozenset({"SAVING", "QUEUED", "PENDING", "CREATING", "IMPORTING", "UP
 """What drivers call an image that is not whole yet, in their `extra`."""
 
 
-class ImagesAsSnapshots:
-    """Part of `LibcloudProvider`; see the port for what each verb promises."""
+class ImagesAsSnapshots(ABC):
+    """Part of `LibcloudProvider`, which has what is abstract here; see the port for what each verb promises."""
 
     driver: NodeDriver
     label: str
     patience: float
 
+    @abstractmethod
     def _method(self, names: tuple[str, ...]) -> Callable[..., Any] | None:
-        raise NotImplementedError
+        """The first of `names` that the driver has."""
 
+    @abstractmethod
     def _asking(self, verb: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
+        """Turns what a driver throws into our error."""
 
+    @abstractmethod
     def _known(self, ref: str) -> VendorNode:
-        raise NotImplementedError
+        """The machine; ProviderError for one that is not there."""
 
-    def _token(self, node: VendorNode) -> str:
-        raise NotImplementedError
-
+    @abstractmethod
     def _settled(self, ref: str, reached: Callable[[Node], bool], verb: str) -> Node:
-        raise NotImplementedError
+        """The machine, once it is as asked."""
 
+    @abstractmethod
     def _wait(self, until: float, complaint: str) -> None:
-        raise NotImplementedError
+        """A pause; ProviderError when the patience is over."""
 
     @property
     def _copies(self) -> bool:
