@@ -42,10 +42,7 @@ def staff_server_manage(request: HttpRequest, reference: str) -> HttpResponse:
 
 def _manage(request: HttpRequest, reference: str, template: str, detail: str, here: str) -> HttpResponse:
     asking, now = actor(request), clock.now()
-    try:
-        server = selectors.find(asking, reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(asking, reference)
     deed = request.POST.get("deed", "") if request.method == "POST" else ""
     forms, error = _forms(request, server, deed), ""
     if deed:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.http import Http404
 
 from invoicing.consuming import usage_rules
 from panel import terms
@@ -105,6 +106,14 @@ def find(actor: Actor, reference: str) -> Server:
     """The server the actor may see; Server.DoesNotExist otherwise."""
     rows = Server.objects.visible_to(actor).select_related("subscription", "subscription__package", "account", "meter")
     return rows.get(reference=reference)
+
+
+def find_or_404(actor: Actor, reference: str) -> Server:
+    """`find` for a page: what the actor may not see is not there (Http404)."""
+    try:
+        return find(actor, reference)
+    except Server.DoesNotExist:
+        raise Http404(reference) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -55,10 +55,7 @@ def _query(**wanted: str | int | None) -> str:
 @require_GET
 def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
     now = clock.now()
-    try:
-        server = selectors.find(actor(request), reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(actor(request), reference)
     detail, buttons = selectors.detail(server, now=now, log=30, whole=True), wording.buttons(actor(request), server)
     past = AddressHolding.objects.filter(server=server).select_related("address").order_by("-since", "-pk")
     context = {

@@ -24,10 +24,7 @@ from servers.verbs import power
 
 
 def _server(request: HttpRequest, reference: str) -> Server:
-    try:
-        return selectors.find(actor(request), reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    return selectors.find_or_404(actor(request), reference)
 
 
 def _part(request: HttpRequest, name: str) -> str:

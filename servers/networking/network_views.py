@@ -38,10 +38,7 @@ def staff_server_network(request: HttpRequest, reference: str) -> HttpResponse:
 
 def _network(request: HttpRequest, reference: str, template: str, here: str) -> HttpResponse:
     asking, now = actor(request), clock.now()
-    try:
-        server = selectors.find(asking, reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(asking, reference)
     row = firewalls.of(server)
     deed, _colon, number = request.POST.get("deed", "").partition(":") if request.method == "POST" else ("", "", "")
     if request.method == "POST" and deed not in DEEDS:

@@ -14,7 +14,6 @@ from panel.core import clock
 from panel.core.errors import RuleViolation
 from panel.core.web import actor, page, say
 from servers import actions, selectors
-from servers.models import Server
 from servers.networking import firewall_requests, firewall_rules, firewalls
 from servers.networking.firewall_requests import Change
 from servers.networking.firewall_rules import Rule, Wrong
@@ -74,10 +73,7 @@ def _name(rule: Rule) -> str:
 @require_http_methods(["GET", "POST"])
 def firewall_ask(request: HttpRequest, reference: str) -> HttpResponse:
     """By whom may write requests; who may manage servers can change it at once instead."""
-    try:
-        server = selectors.find(actor(request), reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(actor(request), reference)
     rules = firewalls.of(server).own.rules
     form = AskForm(request.POST or None, rules=rules)
     if request.method == "POST" and form.is_valid():

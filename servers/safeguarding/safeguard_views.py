@@ -13,7 +13,6 @@ from panel.core import clock
 from panel.core.errors import RuleViolation
 from panel.core.web import actor, page, say
 from servers import actions, selectors
-from servers.models import Server
 from servers.safeguarding import safeguards
 from servers.safeguarding.safeguard_rules import Answer, Decision, How, Threat
 from tickets.conversation import page_of
@@ -38,10 +37,7 @@ class LimitForm(forms.Form):
 @page(actions.LIMIT)
 @require_http_methods(["GET", "POST"])
 def server_limit(request: HttpRequest, reference: str) -> HttpResponse:
-    try:
-        server = selectors.find(actor(request), reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(actor(request), reference)
     form = LimitForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         given: dict[str, Any] = form.cleaned_data

@@ -41,10 +41,7 @@ def staff_server_backups(request: HttpRequest, reference: str) -> HttpResponse:
 
 def _backups(request: HttpRequest, reference: str, template: str, here: str) -> HttpResponse:
     asking, now = actor(request), clock.now()
-    try:
-        server = selectors.find(asking, reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    server = selectors.find_or_404(asking, reference)
     deed = request.POST.get("deed", "") if request.method == "POST" else ""
     if request.method == "POST" and deed not in DEEDS:
         raise Http404(deed)

@@ -50,10 +50,7 @@ def staff_server_terminal(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _server(request: HttpRequest, reference: str) -> Server:
-    try:
-        return selectors.find(actor(request), reference)
-    except Server.DoesNotExist:
-        raise Http404(reference) from None
+    return selectors.find_or_404(actor(request), reference)
 
 
 def _deed(request: HttpRequest, server: Server) -> str:
