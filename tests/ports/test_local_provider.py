@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,17 +24,6 @@ from tests.support.wire import BEAT, eventually, heard
 
 pytestmark = pytest.mark.local
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProvider]:
-    with hosts.place(tmp_path_factory.mktemp("hosts")) as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def customer() -> Customer:
-    return Customer()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,30 +16,10 @@ from servers.providers.local import disks
 from servers.providers.local_adapter import LocalProvider
 from servers.rules import Power
 from tests.support import hosts
-from tests.support.hosts import Customer, spec
+from tests.support.hosts import Customer
 from tests.support.wire import eventually
 
 pytestmark = pytest.mark.local
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProvider]:
-    with hosts.place(tmp_path_factory.mktemp("hosts")) as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def customer() -> Customer:
-    return Customer()
-
-
-@pytest.fixture
-def node(request: pytest.FixtureRequest, cloud: LocalProvider, customer: Customer) -> Iterator[Node]:
-    made = cloud.create(spec(request.node.name[:60], customer.public, name="web-1"))
-    yield made
-    cloud.destroy(made.ref)
-    for kept in cloud.snapshots():
-        cloud.delete_snapshot(kept.ref)
 
 
 def said(cloud: LocalProvider, customer: Customer, node: Node, script: str) -> str:

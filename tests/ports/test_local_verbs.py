@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -27,24 +26,6 @@ signal.signal(signal.SIGTERM, ended)
 pathlib.Path("/root/ready").write_text("")
 time.sleep(600)
 """
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProvider]:
-    with hosts.place(tmp_path_factory.mktemp("hosts")) as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def customer() -> Customer:
-    return Customer()
-
-
-@pytest.fixture
-def node(request: pytest.FixtureRequest, cloud: LocalProvider, customer: Customer) -> Iterator[Node]:
-    made = cloud.create(spec(request.node.name[:60], customer.public, name="web-1"))
-    yield made
-    cloud.destroy(made.ref)
 
 
 def power_of(cloud: LocalProvider, node: Node) -> Power | None:
