@@ -1,6 +1,7 @@
 """From a paid subscription to a machine, and back to nothing: exactly once, each step visible as it happens (SRV-1)."""
 
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from panel.core.states import move
 from servers import action_log, addresses, enforcement, metering, providers, rules
-from servers.action_log import attach, begin, finish, published, reopen, step, told
+from servers.action_log import attach, begin, finish, note, noted, published, reopen, step, told
 from servers.models import BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
@@ -72,7 +73,7 @@ class CreateServer(operations.Handler):
 
     kind = "servers.create"
     label = _("Create a server")
-    max_attempts = 10
+    max_attempts = 13  # with the pauses between them a place may be out of order for two hours
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         server, ips = self._prepare(op, now)
@@ -80,9 +81,10 @@ class CreateServer(operations.Handler):
             return {"abandoned": True}
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
-        if node is None:
-            node = cloud.create(spec_of(server, ips[0]))
+        if node is None or node.power is Power.UNKNOWN:
+            node = self._made(op, cloud, spec_of(server, ips[0]), again=node is None, now=now)
             point("servers.create:made")
+        _check_delivered(op, node)
         self._requested(op, server, node.ref, now)
         if node.power is Power.PENDING:
             raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the machine is being made")
@@ -94,6 +96,18 @@ class CreateServer(operations.Handler):
         if not node.addresses:
             raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the place has not given it an address yet")
         return self._result(cloud, node)
+
+    def _made(
+        self, op: Operation, cloud: providers.CloudProvider, spec: providers.NodeSpec, *, again: bool, now: datetime
+    ) -> providers.Node:
+        """Asks for the machine. One that was asked for before may show late: until the place's lag is over, that it
+        does not show is no reason to ask for a second."""
+        asked = noted(op).get("asked_at")
+        left = cloud.capabilities.lag - (now - datetime.fromisoformat(asked)).total_seconds() if asked and again else 0
+        if left > 0:
+            raise NotYet(ceil(left), "asked for before; it may show late")
+        note(op, asked_at=now.isoformat(), size=spec.size.code)
+        return cloud.create(spec)
 
     def happened(self, op: Operation) -> dict[str, Any] | None:
         server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
@@ -174,6 +188,15 @@ class CreateServer(operations.Handler):
         if action_log.failed(op, now=now) and server.state in {State.ORDERED, State.CREATING}:
             move(server, State.FAILED, TRANSITIONS)
             told(server, "servers.server.failed", now=now, rule="SRV-1", operation=op.pk)
+
+
+def _check_delivered(op: Operation, node: providers.Node) -> None:
+    """ProviderError for a person where the machine is another one than was asked for."""
+    wanted = noted(op).get("size", "")
+    if node.size and wanted and node.size != wanted:
+        raise ProviderError(
+            f"the place made {node.ref} of the size {node.size}, not {wanted}", permanent=True, code="wrong_machine"
+        )
 
 
 def terminate(server: Server, *, because: str, now: datetime) -> ServerAction | None:

@@ -228,6 +228,8 @@ BADGES: dict[str, Badge] = {
     "attempt.happened": Badge("check", _("Had happened already"), "good"),
     "attempt.later": Badge("waiting", _("Asked again later"), "info"),
     "attempt.error": Badge("warning", _("Error"), "warn"),
+    "attempt.wait": Badge("hourglass", _("Told to wait"), "info"),
+    "attempt.unknown": Badge("help", _("Outcome unknown"), "warn"),
     "attempt.gave_up": Badge("failed", _("Gave up"), "bad"),
     "attempt.lost": Badge("help", _("Worker lost"), "warn"),
     "mail.sending": Badge("waiting", _("Being sent"), "info"),

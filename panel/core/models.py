@@ -92,7 +92,9 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    outcome = models.CharField(max_length=12, blank=True, help_text="done, happened, later, error, gave_up, lost")
+    outcome = models.CharField(
+        max_length=12, blank=True, help_text="done, happened, later, error, wait, unknown, gave_up, lost"
+    )
     error = models.TextField(blank=True)
 
     class Meta:

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=120)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_WAIT = timedelta(days=1)  # that the other side may ask for
 GAVE_UP = "gave_up"
 NOBODY = "nobody knows how to do"
 DISCARDED = "discarded: "
@@ -198,7 +199,7 @@ def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
 
     handler = HANDLERS.get(op.kind)
     if handler is None:
-        _close_failed(op, None, f"{NOBODY} {op.kind}", permanent=True, now=instant())
+        _close_failed(op, None, ProviderError(f"{NOBODY} {op.kind}", permanent=True), now=instant())
         return
     try:
         with _held(op):
@@ -211,10 +212,10 @@ def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
     except NotYet as later:
         _close_later(op, later, now=instant())
     except ProviderError as error:
-        _close_failed(op, handler, str(error), permanent=error.permanent, now=instant())
+        _close_failed(op, handler, error, now=instant())
     except Exception as error:
         log.exception("operation %s", op.pk)
-        _close_failed(op, handler, f"{type(error).__name__}: {error}", permanent=False, now=instant())
+        _close_failed(op, handler, ProviderError(f"{type(error).__name__}: {error}"), now=instant())
     crash.point(f"{op.kind}:closed")
 
 
@@ -269,19 +270,21 @@ def _close_later(op: Operation, later: NotYet, *, now: datetime) -> None:
             _close_attempt(op, "later", now, str(later))
 
 
-def _close_failed(op: Operation, handler: Handler | None, error: str, *, permanent: bool, now: datetime) -> None:
-    last = permanent or handler is None or op.failures + 1 >= handler.max_attempts
+def _close_failed(op: Operation, handler: Handler | None, error: ProviderError, *, now: datetime) -> None:
+    last = error.permanent or handler is None or op.failures + 1 >= handler.max_attempts
     with transaction.atomic():
         if last:
             changed = {"state": Operation.State.FAILED, "finished_at": now, "due_at": None}
         else:
-            changed = {"state": Operation.State.DUE, "due_at": now + pause_after(op.failures + 1)}
-        if not _mine(op).update(**changed, failures=F("failures") + 1, last_error=error[:2000], lease_until=None):
+            pause = max(pause_after(op.failures + 1), min(timedelta(seconds=error.wait), LONGEST_WAIT))
+            changed = {"state": Operation.State.DUE, "due_at": now + pause}
+        words = str(error)[:2000]
+        if not _mine(op).update(**changed, failures=F("failures") + 1, last_error=words, lease_until=None):
             return
         op.refresh_from_db()
-        _close_attempt(op, GAVE_UP if last else "error", now, error[:2000])
+        _close_attempt(op, GAVE_UP if last else error.kind, now, words)
         if last and handler is not None:
-            handler.gave_up(op, error, now=now)
+            handler.gave_up(op, str(error), now=now)
 
 
 def pause_after(failures: int) -> timedelta:

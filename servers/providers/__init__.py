@@ -8,8 +8,9 @@ call it, never code inside a transaction. Each adapter module offers `connect(pl
 - `libcloud_adapter`: any libcloud compute driver, as far as that driver goes.
 
 Every method raises `ProviderError` when the place fails or refuses; `permanent=True` says that asking again is useless,
-`code` says why in one word ("not_supported", "not_found", "refused", "unreachable", "not_confirmed", ...). A verb
-returns only once its effect has been read back from the place, and asking for what is already so is not an error.
+`code` says why in one word ("not_supported", "not_found", "refused", "unreachable", "not_confirmed", ...), `wait` for
+how long the place wants to be left alone, and `unknown=True` that it may have done what it was asked. A verb returns
+only once its effect has been read back from the place, and asking for what is already so is not an error.
 """
 
 import hashlib
@@ -154,6 +155,9 @@ class Capabilities:
     """Packets of a machine are filtered by rules; None: they are not."""
     chooses_address: bool = False
     """True: the place gives the address itself and `NodeSpec.address` stays empty."""
+    lag: int = 0
+    """Seconds after which a machine that was asked for shows in `find` for sure; before, that it does not show says
+    nothing."""
 
 
 class CloudProvider(Protocol):

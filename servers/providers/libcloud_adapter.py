@@ -1,4 +1,5 @@
-"""Any libcloud compute driver behind our port, as far as the driver goes.
+"""Any libcloud compute driver behind our port, as far as the driver goes; vendors whose habits differ have a class in
+`vendors`.
 
 Drivers agree on list, create, destroy and reboot, and on little else. This adapter finds out what its driver can do
 (method really overridden, keyword really taken), finds machines again by our token, and believes no return value: after
@@ -6,33 +7,36 @@ each verb it reads the machine until it is as asked. Configuration of a place:
 
     {"provider": "libcloud", "label": "Paris", "driver": "openstack", "arguments": {"key": ..., "secret": ...},
      "sizes": {"vps-s": "<id there>"}, "images": {"debian-13": "<id there>"}, "location": "<id there>",
-     "terminated_is_off": false}
+     "terminated_is_off": false, "lag_seconds": 120}
 """
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
-import requests
-from libcloud.common.exceptions import BaseHTTPError
-from libcloud.common.types import InvalidCredsError, LibcloudError
 from libcloud.compute.base import Node as VendorNode
-from libcloud.compute.base import NodeAuthSSHKey, NodeDriver
+from libcloud.compute.base import NodeAuthSSHKey, NodeDriver, NodeImage
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import NodeState
 
 from panel.core.errors import ProviderError
 from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, CloudProvider, Counters, Node, NodeSpec, Size, mark, not_supported
+from servers.providers.libcloud_errors import asking
 from servers.providers.libcloud_snapshots import BUILD_KEY, ImagesAsSnapshots
 from servers.rules import Power
 
 METADATA_KEY = "clause_token"
-TRY_AGAIN = frozenset({408, 409, 423, 425, 429})
-"""HTTP answers in the 400s that mean "not now" and not "never"."""
+LAG = 120
+"""Seconds after which a machine that was asked for is listed, where the configuration does not say: the longest call,
+and as much again."""
+NO_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+VENDORS: Mapping[str, str] = {name: f"servers.providers.vendors.{name}" for name in ("digitalocean", "vultr")}
+"""Drivers whose vendor has habits of its own: name -> the module whose `Vendor` knows them."""
 
 POWERS: Mapping[str, Power] = {
     NodeState.RUNNING: Power.ON,
@@ -61,6 +65,8 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     patience = 120.0
     """Seconds to wait for a verb's effect before saying "not confirmed"."""
     pause = 2.0
+    notes: tuple[str, ...] = ()
+    """What a vendor does differently, a sentence each, for the table of providers."""
 
     def __init__(self, place: str, driver: NodeDriver, config: Mapping[str, Any]) -> None:
         self.place = place
@@ -78,6 +84,7 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
             rename=self._method(RENAME) is not None,
             first_boot=self._user_data() is not None,
             chooses_address=True,
+            lag=int(self.config.get("lag_seconds", LAG)),
             snapshots=self._copies,
             restore=self._copies and self._restores(),
         )
@@ -87,10 +94,13 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     def create(self, spec: NodeSpec) -> Node:
         if (there := self.find(spec.token)) is not None:
             return there
+        order = self._order(spec)
         with self._asking("create"):
-            made = self.driver.create_node(**self._order(spec))
-        node = self._settled(str(made.id), lambda node: node.power is not Power.PENDING, "create")
-        return replace(node, token=spec.token)
+            self.driver.create_node(**order)
+        until = self._end()
+        while (node := self.find(spec.token)) is None:  # the answer may be of another machine: ours bears our token
+            self._wait(until, f"create of {spec.name}: no machine of it is listed yet")
+        return node
 
     def find(self, token: str) -> Node | None:
         alive = (node for node in self.list() if node.power is not Power.GONE)
@@ -103,7 +113,7 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
 
     def list(self) -> list[Node]:
         with self._asking("list"):
-            return [self._ours(node) for node in self.driver.list_nodes()]
+            return [self._ours(node) for node in self._vendors()]
 
     def start(self, ref: str) -> Node:
         return self._switch(ref, START, "start", Power.ON)
@@ -142,7 +152,7 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
             return
         with self._asking("destroy"):
             self.driver.destroy_node(vendor)
-        until = time.monotonic() + self.patience
+        until = self._end()
         while (node := self.get(ref)) is not None and node.power is not Power.GONE:
             self._wait(until, f"{ref} is still there after destroy")
 
@@ -199,10 +209,11 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
         """The arguments of create_node that this driver takes; ProviderError(permanent) when the spec cannot be met."""
         size = self._named("sizes", spec.size.code, self.driver.list_sizes)
         image = self._image(spec.snapshot) if spec.snapshot else None
-        image = image or self._named("images", spec.image, self.driver.list_images)
-        order: dict[str, Any] = {"name": self._name(spec), "size": size, "image": image}
+        order: dict[str, Any] = {"name": self._name(spec), "size": size, "image": image or self._system(spec.image)}
         if wanted := self.config.get("location"):
             order["location"] = self._named("", str(wanted), self.driver.list_locations)
+        elif self._needs("location"):
+            raise ProviderError(f"{self.label} needs a location", permanent=True, code="configuration")
         if self._takes("ex_metadata"):
             order["ex_metadata"] = {METADATA_KEY: spec.token}
         if self._takes("ex_clienttoken"):
@@ -217,6 +228,11 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
         elif spec.keys:
             raise not_supported(f"{len(spec.keys)} keys at creation", self.label)
         return order
+
+    def _system(self, code: str) -> NodeImage:
+        """The driver's image for the system that we call `code`."""
+        found: NodeImage = self._named("images", code, self.driver.list_images)
+        return found
 
     def _name(self, spec: NodeSpec) -> str:
         """Where metadata is not taken the token's mark stands in the name, which every driver has."""
@@ -234,7 +250,7 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
         """The driver's object for our word `code`."""
         wanted = str(self.config.get(table, {}).get(code, code)) if table else code
         with self._asking("catalogue"):
-            found = next((item for item in listing() if str(item.id) == wanted), None)
+            found = next((item for item in listing() if wanted in _names(item)), None)
         if found is None:
             raise ProviderError(
                 f"{self.label} has no {table or 'location'} entry {wanted!r}", permanent=True, code="unknown"
@@ -243,6 +259,10 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
 
     def _takes(self, keyword: str) -> bool:
         return keyword in inspect.signature(self.driver.create_node).parameters
+
+    def _needs(self, keyword: str) -> bool:
+        given = inspect.signature(self.driver.create_node).parameters.get(keyword)
+        return given is not None and given.default is inspect.Parameter.empty
 
     def _user_data(self) -> str | None:
         return next((name for name in ("ex_userdata", "ex_user_data", "ex_cloud_config") if self._takes(name)), None)
@@ -267,21 +287,36 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
 
     def _settled(self, ref: str, reached: Callable[[Node], bool], verb: str) -> Node:
         """Read the machine until it is as asked."""
-        until = time.monotonic() + self.patience
+        until = self._end()
         while True:
             node = self.get(ref)
             if node is not None and reached(node):
                 return node
             self._wait(until, f"{verb} of {ref}: the place says {node.power if node else 'that it does not exist'}")
 
+    def _end(self) -> float:
+        """When the patience is over, by the monotonic clock."""
+        return time.monotonic() + self.patience
+
     def _wait(self, until: float, complaint: str) -> None:
         if time.monotonic() > until:
-            raise ProviderError(complaint, code="not_confirmed")
+            raise ProviderError(complaint, code="not_confirmed", unknown=True)
         time.sleep(self.pause)
+
+    def _vendors(self) -> Sequence[VendorNode]:
+        return list(self.driver.list_nodes())
 
     def _vendor(self, ref: str) -> VendorNode | None:
         with self._asking("list"):
-            return next((node for node in self.driver.list_nodes() if str(node.id) == ref), None)
+            return next((node for node in self._vendors() if str(node.id) == ref), None)
+
+    def _size(self, node: VendorNode) -> str:
+        """The place's name for the size of a machine; empty where it does not tell."""
+        return ""
+
+    def _code(self, size: str) -> str:
+        """Our word for the place's `size`; of several the first."""
+        return next((str(code) for code, name in self.config.get("sizes", {}).items() if str(name) == size), size)
 
     def _known(self, ref: str) -> VendorNode:
         node = self._vendor(ref)
@@ -294,35 +329,23 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
         return Power.OFF if power is Power.GONE and self.config.get("terminated_is_off") else power
 
     def _ours(self, node: VendorNode) -> Node:
-        addresses = tuple(dict.fromkeys([*(node.public_ips or ()), *(node.private_ips or ())]))
+        told = dict.fromkeys([*(node.public_ips or ()), *(node.private_ips or ())])
+        addresses = tuple(ip for ip in told if ip not in NO_ADDRESS)
         return Node(
             str(node.id), self._token(node), str(node.name), self._power(node), self.place, addresses,
+            size=self._code(self._size(node)),
             build=str(((node.extra or {}).get("metadata") or {}).get(BUILD_KEY, "")),
         )  # fmt: skip
 
-    @contextmanager
-    def _asking(self, verb: str) -> Iterator[None]:
-        """Turn whatever a driver throws into our one error, and say whether asking again can help."""
-        try:
-            yield
-        except ProviderError:
-            raise
-        except NotImplementedError as error:  # libcloud's own word for what a vendor's driver cannot do
-            raise not_supported(verb, self.label) from error
-        except InvalidCredsError as error:
-            raise ProviderError(f"{self.label} refuses our credentials", permanent=True, code="credentials") from error
-        except BaseHTTPError as error:
-            refused = 400 <= int(error.code) < 500 and int(error.code) not in TRY_AGAIN
-            message = f"{verb} at {self.label}: HTTP {error.code} {error.message}".strip()
-            raise ProviderError(message, permanent=refused, code="refused" if refused else "unreachable") from error
-        except (requests.RequestException, OSError) as error:
-            raise ProviderError(f"{verb} at {self.label}: {error}", code="unreachable") from error
-        except LibcloudError as error:
-            raise ProviderError(f"{verb} at {self.label}: {error}", code="failed") from error
-        except (
-            Exception
-        ) as error:  # drivers throw bare Exception, ValueError, KeyError of an answer they did not expect
-            raise ProviderError(f"{verb} at {self.label}: {type(error).__name__}: {error}", code="failed") from error
+    def _asking(self, verb: str) -> AbstractContextManager[None]:
+        return asking(verb, self.label)
+
+
+def _names(item: Any) -> set[str]:
+    """What the configuration may call an image, a size or a location: by its number, or by its name where it has one of
+    its own."""
+    extra = item.extra if isinstance(getattr(item, "extra", None), Mapping) else {}
+    return {str(item.id), str(extra.get("slug") or item.id)}
 
 
 def first_boot_script(spec: NodeSpec) -> str:
@@ -343,10 +366,13 @@ def first_boot_script(spec: NodeSpec) -> str:
 
 def connect(place: str, config: Mapping[str, Any]) -> LibcloudProvider:
     """The adapter for `config["driver"]`, a libcloud provider name; ProviderError(permanent) when it cannot be made."""
+    known = VENDORS.get(str(config.get("driver")))
+    adapter = import_module(known).Vendor if known else LibcloudProvider
     try:
         factory = get_driver(str(config["driver"]))
         driver = factory(**config.get("arguments", {}))
     except Exception as error:
         message = f"place {place}: the libcloud driver {config.get('driver')!r} cannot be made: {error}"
         raise ProviderError(message, permanent=True, code="configuration") from error
-    return LibcloudProvider(place, driver, config)
+    provider: LibcloudProvider = adapter(place, driver, config)
+    return provider

@@ -68,12 +68,15 @@ class ImagesAsSnapshots(ABC):
         if (there := self.find_snapshot(token)) is not None:
             return there
         vendor = self._known(ref)
-        with self._asking("take a snapshot"):
-            self.driver.create_image(vendor, f"{PREFIX}{mark(token)}")
+        self._copy(vendor, f"{PREFIX}{mark(token)}")
         until = time.monotonic() + self.patience
         while (there := self.find_snapshot(token)) is None:
             self._wait(until, f"no snapshot of {ref} after it was taken")
         return there
+
+    def _copy(self, vendor: VendorNode, name: str) -> None:
+        with self._asking("take a snapshot"):
+            self.driver.create_image(vendor, name)
 
     def find_snapshot(self, token: str) -> Snapshot | None:
         return next((one for one in self.snapshots() if one.token == mark(token)), None)

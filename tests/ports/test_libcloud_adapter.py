@@ -191,8 +191,8 @@ def test_a_verb_without_effect_is_not_believed(cloud: LibcloudProvider, monkeypa
     ("error", "permanent", "code"),
     [
         (BaseHTTPError(400, "no such flavour"), True, "refused"),
-        (BaseHTTPError(429, "slow down"), False, "unreachable"),
-        (BaseHTTPError(503, ""), False, "unreachable"),
+        (BaseHTTPError(429, "slow down"), False, "too_many"),
+        (BaseHTTPError(503, ""), False, "unavailable"),
         (InvalidCredsError("no"), True, "credentials"),
         (ConnectionResetError("gone"), False, "unreachable"),
         (KeyError("server"), False, "failed"),

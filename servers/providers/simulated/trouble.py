@@ -20,7 +20,9 @@ def error_of(fault: str, verb: str) -> ProviderError:
     """How the panel gets to see a fault."""
     match fault:
         case "lost":
-            return ProviderError(f"{verb}: the connection broke before the answer came", code="unreachable")
+            return ProviderError(
+                f"{verb}: the connection broke before the answer came", code="unreachable", unknown=True
+            )
         case "transient":
             return ProviderError(f"{verb}: the cloud's API is unavailable for the moment", code="unavailable")
         case _:

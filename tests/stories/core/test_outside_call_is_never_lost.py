@@ -130,7 +130,7 @@ def test_a_worker_that_lost_its_lease_cannot_close_anothers_attempt() -> None:
     slow = operations._claim(world.now, None)
     assert slow is not None
     world.advance(minutes=5)
-    operations._close_failed(slow, Cloud(), "too late", permanent=True, now=world.now)
+    operations._close_failed(slow, Cloud(), ProviderError("too late", permanent=True), now=world.now)
     assert Operation.objects.get(pk=slow.pk).state == "done"
 
 
