@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,7 +20,7 @@ from django.contrib.auth import get_user
 
 from panel.accounts.middleware import ACCOUNT_IN_SESSION
 from panel.accounts.models import User, actor_of
-from panel.core import live
+from panel.core import clock, live
 from panel.core.actors import Actor
 from panel.core.live.hub import Slot, hub
 
@@ -29,6 +30,7 @@ CHANGED = 4401  # the rights of this person have changed, or the session has end
 OVERFULL = 1013
 MOST_TOPICS = 200  # on one socket
 LONGEST_MESSAGE = 16_384  # characters a browser may send at once
+GLANCE, AGAIN = 1.0, 8.0  # seconds between two looks at who watches what, and until all of it is told anew
 REVIEW = 60.0  # seconds between two looks at whether the session and the rights still stand
 
 
@@ -65,17 +67,39 @@ may_watch = database_sync_to_async(live.may_watch)
 
 
 _feed: asyncio.Task[None] | None = None
+_attendance: asyncio.Task[None] | None = None
 
 
 def feed_hub() -> None:
     """With the first socket of this process, the hub gets its loop and, in production, its subscription."""
-    global _feed
+    global _feed, _attendance
+    if _attendance is None or _attendance.done():
+        _attendance = asyncio.create_task(attendance())
     if _feed is None or _feed.done():
         hub.bind(asyncio.get_running_loop())
         if settings.CLAUSE_REDIS_URL:
             from panel.core.live.redis_channel import follow
 
             _feed = asyncio.create_task(follow(settings.CLAUSE_REDIS_URL, hub))
+
+
+async def attendance() -> None:
+    """Tells who asked for it which topics are watched: a new one at once, all of them now and then."""
+    known: dict[str, set[str]] = {}
+    told_at = 0.0
+    while True:
+        again = time.monotonic() - told_at >= AGAIN
+        told_at = time.monotonic() if again else told_at
+        for prefix, listener in live.attended().items():
+            watched = hub.watched(prefix)
+            fresh = watched if again else watched - known.get(prefix, set())
+            known[prefix] = watched
+            if fresh:
+                try:
+                    await database_sync_to_async(listener)(sorted(fresh), clock.now())
+                except Exception:  # a database that is away for a moment ends no socket
+                    log.exception("nobody could be told who watches %s", prefix)
+        await asyncio.sleep(GLANCE)
 
 
 async def live_socket(scope: Any, receive: Any, send: Any) -> None:

@@ -6,6 +6,8 @@ SWEEPS: tuple[str, ...] = (
     # name                    what it does                                                        rules
     "core.seal",  #           chains new journal entries
     "servers.watch",  #       provider state and reachability of every machine                     SRV-12
+    "servers.attend",  #      the same of machines whose page is open, and how they do              SRV-12
+    "servers.vitals",  #      how every machine does, now and then                                SRV-12
     "servers.meter",  #       reads the traffic counters, warns at 50, 75, 90 and 100 %             SRV-4, SRV-5
     "servers.availability",  # months that are over: credits for less than was promised              SUB-15
     "servers.host_keys",  #   machines that show another host key than their place gave             SRV-2, SRV-13

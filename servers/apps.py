@@ -33,6 +33,7 @@ class ServersConfig(AppConfig):
         from servers.safekeeping import backups, comparing, copies, restoring  # noqa: F401
         from servers.terminals import permits, sessions  # noqa: F401
         from servers.verbs import naming, power, rebuilding, rescuing, resizing  # noqa: F401
+        from servers.watching import vitals  # noqa: F401
 
         kinds.register("vps", VpsKind())
         checks.register(check_places)

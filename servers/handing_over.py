@@ -18,7 +18,7 @@ from panel.core.actors import SYSTEM
 from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
-from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth
+from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth, Vitals
 from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
 from servers.safekeeping import backups
@@ -63,6 +63,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     Subscription.objects.filter(pk=subscription.pk).update(settings=settings)
     subscription.settings = settings
     Meter.objects.filter(server=server).update(account=server.account_id)
+    Vitals.objects.filter(server=server).delete()  # how it did for who had it
     running = month_at(subscription.anchor_on, now).starts_on
     TrafficMonth.objects.filter(server=server, starts_on=running).update(
         account=server.account_id, given_rx_bytes=F("rx_bytes"), given_tx_bytes=F("tx_bytes"), warned_percent=0

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from panel.core import triggers
 from panel.core.querysets import TenantQuerySet
 from servers import rules
+from servers.discrepancy_models import Discrepancy
 from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
 from servers.networking.firewall_models import Firewall, FirewallRequest
@@ -16,12 +17,13 @@ from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
 from servers.safekeeping.copy_models import BackupPlan, Copy
 from servers.terminals.terminal_models import TerminalPermit, TerminalSession
+from servers.watching.vitals_models import Vitals
 
 __all__ = [
     "Address", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall",
     "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage",
     "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit",
-    "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading",
+    "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading", "Vitals",
 ]  # fmt: skip
 
 
@@ -403,31 +405,6 @@ class AvailabilityMonth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server_id} {self.starts_on}"
-
-
-class Discrepancy(models.Model):
-    """Something that is not as it should be at a place; repaired by an operation or left for staff."""
-
-    place = models.CharField(max_length=40)
-    kind = models.CharField(max_length=16, choices=_choices(*rules.Finding))
-    ref = models.CharField(max_length=160, help_text="the machine or address at the place")
-    server = models.ForeignKey(Server, models.CASCADE, null=True, related_name="discrepancies")
-    detail = models.CharField(max_length=300, blank=True)
-    operation = models.ForeignKey("core.Operation", models.SET_NULL, null=True, related_name="+")
-    first_seen = models.DateTimeField()
-    last_seen = models.DateTimeField()
-    resolved_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ("-id",)
-        constraints = (
-            models.UniqueConstraint(
-                F("place"), F("kind"), F("ref"), condition=Q(resolved_at__isnull=True), name="discrepancy_one_open"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.ref}"
 
 
 triggers.append_only("servers_availabilitymonth")

@@ -1,54 +1,86 @@
-"""The live state of every machine as two facts: what its host says, and whether SSH answers (SRV-12)."""
+"""The live state of every machine as two facts: what its host says, and whether SSH answers (SRV-12).
 
-from collections.abc import Iterable
+All are looked at every quarter of a minute, in parts by key; those whose page is open, every few seconds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeAlias
 
 from django.db import transaction
 
 from panel.core import due
 from panel.core.errors import ProviderError
+from panel.core.querysets import in_parts
 from panel.core.states import move
-from servers import outages, providers, remote, rules
+from servers import outages, providers, rules
 from servers.action_log import published, told
 from servers.models import Server, ServerAction
-from servers.providers.simulated import SimulatedCloud
 from servers.rules import TRANSITIONS, Power, State
+from servers.watching import asking, vitals
 
-PROBES = 16
-PATIENCE = 3.0  # seconds
+PART = 500
+HANDS = 16
+FEW = 50  # machines of a place that are asked for one by one; from here on its list is shorter
+
+Powers: TypeAlias = Mapping[str, Power]
+"""What a place said of its machines, by their ref."""
 
 
 @due.sweep("servers.watch", every_seconds=15)
 def watch(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     """SRV-12: ask each place once for all its machines, and each machine's SSH; changes reach open pages."""
-    servers = list(Server.objects.on_the_host().order_by("pk"))
+    rows = Server.objects.on_the_host()
+    if dry_run:
+        return due.SweepReport(would=[f"look at {name}" for name in rows.values_list("reference", flat=True)])
+    by_place = {place: _listed(place) for place in sorted(set(rows.order_by().values_list("place", flat=True)))}
+    silent = [f"{at}: {said}" for at, said in by_place.items() if isinstance(said, ProviderError)]
+    report = due.SweepReport(failed=silent)
+    for part in in_parts(rows.select_related("vitals"), PART):
+        report.done += _look(part, by_place, now=now)
+    outages.close_settled(now=now)
+    return report
+
+
+@due.sweep("servers.attend", every_seconds=5)
+def attend(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
+    """SRV-12: look at the machines whose page somebody has open, and read how they do."""
+    servers = vitals.watched(now)
     if dry_run:
         return due.SweepReport(would=[f"look at {server.reference}" for server in servers])
-    waiting = ServerAction.objects.filter(state=ServerAction.State.WAITING)
+    if not servers:
+        return due.SweepReport()
+    by_place = _asked(servers)
+    told_of = [server for server in servers if server.provider_ref in by_place[server.place]]
+    done = _look(told_of, by_place, now=now, rested=True)
+    patient = [one for one in servers if not one.vitals.misses or (one.vitals.next_at or now) <= now]
+    report = vitals.read(patient, now=now)
+    report.done += done
+    return report
+
+
+def _look(
+    servers: Sequence[Server], by_place: Mapping[str, Powers | ProviderError], *, now: datetime, rested: bool = False
+) -> int:
+    """See what has changed of them, and how many; `servers` come with `vitals` selected."""
+    vitals.ensure(servers, now=now)
+    waiting = ServerAction.objects.filter(state=ServerAction.State.WAITING, server__in=servers)
     busy = set(waiting.values_list("server_id", flat=True))
-    report, by_place = due.SweepReport(), _nodes({server.place for server in servers})
-    seen = []
-    for server in servers:
-        if server.pk in busy:
-            continue
-        nodes = by_place[server.place]
-        if isinstance(nodes, ProviderError):
-            power = Power.UNKNOWN
-        else:
-            power = nodes[server.provider_ref].power if server.provider_ref in nodes else Power.GONE
-        seen.append((server, power))
-    report.failed += [f"{place}: {nodes}" for place, nodes in by_place.items() if isinstance(nodes, ProviderError)]
+    seen = [(server, _power(server, by_place[server.place])) for server in servers if server.pk not in busy]
+    answers = asking.reachable(seen, now=now, rested=rested)
     same: dict[bool, list[int]] = {True: [], False: []}
-    for server, power, reachable in _probed(seen):
+    changed = 0
+    for server, power in seen:
+        reachable = answers[server.pk]
         if (server.power, server.reachable) == (power, reachable):
             same[bool(reachable)].append(server.pk)
         elif note(server, power=power, reachable=reachable, now=now):
-            report.done += 1
-    outages.close_settled(now=now)
+            changed += 1
+            server.power = power
     Server.objects.filter(pk__in=same[True]).update(checked_at=now, seen_at=now)
     Server.objects.filter(pk__in=same[False]).update(checked_at=now)
-    return report
+    return changed
 
 
 @transaction.atomic
@@ -71,36 +103,38 @@ def note(server: Server, *, power: Power, reachable: bool | None, now: datetime)
     return True
 
 
-def _nodes(places: Iterable[str]) -> dict[str, dict[str, providers.Node] | ProviderError]:
-    """Every machine of each place by its ref; a place that lists one twice has it once."""
-    found: dict[str, dict[str, providers.Node] | ProviderError] = {}
-    for place in sorted(places):
+def _power(server: Server, said: Powers | ProviderError) -> Power:
+    return Power.UNKNOWN if isinstance(said, ProviderError) else said.get(server.provider_ref, Power.GONE)
+
+
+def _listed(place: str) -> Powers | ProviderError:
+    """Every machine of a place; one that it lists twice is there once."""
+    try:
+        return {node.ref: node.power for node in providers.get(place).list()}
+    except ProviderError as error:
+        return error
+
+
+def _asked(servers: Sequence[Server]) -> dict[str, Powers]:
+    """What their places say of these machines, one by one where they are few. A machine that could not be asked for is
+    left out: `watch` says what that means."""
+    of_place: dict[str, list[str]] = {}
+    for server in servers:
+        of_place.setdefault(server.place, []).append(server.provider_ref)
+    return {at: _each(at, refs) if len(refs) <= FEW else _among(_listed(at), refs) for at, refs in of_place.items()}
+
+
+def _among(said: Powers | ProviderError, refs: Iterable[str]) -> Powers:
+    return {} if isinstance(said, ProviderError) else {ref: said.get(ref, Power.GONE) for ref in refs}
+
+
+def _each(place: str, refs: Iterable[str]) -> Powers:
+    def one(ref: str) -> dict[str, Power]:
         try:
-            found[place] = {node.ref: node for node in providers.get(place).list()}
-        except ProviderError as error:
-            found[place] = error
-    return found
+            node = providers.get(place).get(ref)
+        except ProviderError:
+            return {}
+        return {ref: node.power if node is not None else Power.GONE}
 
-
-def _probed(seen: list[tuple[Server, Power]]) -> Iterable[tuple[Server, Power, bool | None]]:
-    first = dict(
-        Server.objects.filter(pk__in=[server.pk for server, _ in seen], holdings__until=None, holdings__is_first=True)
-        .values_list("pk", "holdings__address__ip")
-    )  # fmt: skip
-
-    def one(pair: tuple[Server, Power]) -> tuple[Server, Power, bool | None]:
-        server, power = pair
-        if power in {Power.OFF, Power.GONE}:
-            return server, power, False
-        return server, power, answers(server, first.get(server.pk))
-
-    with ThreadPoolExecutor(PROBES, thread_name_prefix="watch") as pool:
-        yield from pool.map(one, seen)
-
-
-def answers(server: Server, ip: str | None) -> bool | None:
-    """Whether the machine's SSH answers; None where there is nothing to ask."""
-    cloud = providers.get(server.place)
-    if isinstance(cloud, SimulatedCloud):
-        return cloud.answers_ssh(server.provider_ref)
-    return remote.answers(ip, timeout=PATIENCE) if ip else None
+    with ThreadPoolExecutor(HANDS, thread_name_prefix="watch") as pool:
+        return {ref: power for found in pool.map(one, refs) for ref, power in found.items()}

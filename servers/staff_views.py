@@ -16,6 +16,7 @@ from servers import actions, charting, fleet, places, selectors, undone, wording
 from servers.models import Address, AddressHolding, Server
 from servers.rules import ON_THE_HOST
 from servers.terminals import terminal_actions
+from servers.watching import shown
 
 
 @page(actions.STAFF_SEE)
@@ -56,13 +57,19 @@ def _query(**wanted: str | int | None) -> str:
 def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
     now = clock.now()
     server = selectors.find_or_404(actor(request), reference)
+    context = {
+        "server": server, "place": places.label(server.place), "now": now, "vitals_url": f"{request.path}?part=vitals",
+        "vitals": shown.vitals_of(server, now=now),
+    }  # fmt: skip
+    if request.GET.get("part") == "vitals":
+        return render(request, "servers/_vitals.html", context)
     detail, buttons = selectors.detail(server, now=now, log=30, whole=True), wording.buttons(actor(request), server)
     past = AddressHolding.objects.filter(server=server).select_related("address").order_by("-since", "-pk")
-    context = {
-        "detail": detail, "server": server, "traffic": detail.traffic, "steps": wording.creation_steps(detail.creation),
+    context |= {
+        "detail": detail, "traffic": detail.traffic, "steps": wording.creation_steps(detail.creation),
         "buttons": buttons, "reasons": wording.reasons(buttons), "log": wording.log_entries(detail.actions),
-        "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "", "place": places.label(server.place),
-        "simulated": places.is_simulated(server.place), "topic": f"server:{server.pk}", "now": now,
+        "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "",
+        "simulated": places.is_simulated(server.place), "topic": f"server:{server.pk}",
         "live_url": f"{request.path}?part=live", "holdings": past,
         "may_manage": actions.STAFF_MANAGE.permits(actor(request)),
         "may_open": terminal_actions.OPEN.permits(actor(request)),

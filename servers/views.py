@@ -1,5 +1,7 @@
 """The customer's servers: list, one server with its power and traffic, SSH keys."""
 
+from datetime import datetime
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +23,7 @@ from servers.models import Server, SshKey
 from servers.rules import ALIVE, POWER_VERBS, Verb
 from servers.terminals import terminal_actions
 from servers.verbs import power
+from servers.watching import shown
 
 
 def _server(request: HttpRequest, reference: str) -> Server:
@@ -57,6 +60,9 @@ def server_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
     server, now = _server(request, reference), clock.now()
+    vitals = shown.vitals_of(server, now=now)
+    if request.GET.get("part") == "vitals":
+        return _vitals(request, server, vitals, now)
     detail, buttons = selectors.detail(server, now=now), wording.buttons(actor(request), server)
     context = {
         "detail": detail, "server": server, "traffic": detail.traffic, "steps": wording.creation_steps(detail.creation),
@@ -69,6 +75,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "may_open": terminal_actions.OPEN.permits(actor(request)),
         "now": now, "memory": server.size["memory_mb"] * 2**20,
         "topic": f"server:{server.pk}", "live_url": _part(request, "live"),
+        "vitals": vitals, "vitals_url": _part(request, "vitals"),
     }  # fmt: skip
     if request.GET.get("part") == "live":
         return render(request, "servers/server_detail.html#live", context)
@@ -78,11 +85,21 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
     context["availability"] = outages.recent(server, now=now)
     context["promise"] = terms.version(server.subscription.terms_version).availability
     context["chart"] = charting.draw(server, "24h", traffic=detail.traffic, now=now)
+    context["vitals_chart"] = shown.chart(vitals, now=now)
     if context["may_change_keys"]:
         on_it = {key.pk for key in detail.keys}
         rows = SshKey.objects.visible_to(actor(request)).filter(account_id=server.account_id, removed_at=None)
         context["key_choices"] = [(key, key.pk in on_it) for key in rows]
     return render(request, "servers/server_detail.html", context)
+
+
+def _vitals(request: HttpRequest, server: Server, vitals: shown.Shown, now: datetime) -> HttpResponse:
+    """How the machine does, alone: fetched again at each reading."""
+    context = {
+        "server": server, "vitals": vitals, "vitals_url": _part(request, "vitals"), "now": now,
+        "place": places.label(server.place),
+    }  # fmt: skip
+    return render(request, "servers/_vitals.html", context)
 
 
 @page(actions.SEE)

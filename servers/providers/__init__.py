@@ -28,6 +28,7 @@ from django.core import checks
 from panel.core.errors import ProviderError
 from servers.networking.firewall_rules import MOST_RULES, Policy
 from servers.rules import Power
+from servers.watching.vitals_rules import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ class Capabilities:
     rescue: bool = False
     block_address: bool = False
     counters: bool = False
+    vitals: bool = False
+    """How a machine does (processor, memory, disk) can be read from its host's side."""
     host_key: bool = False
     keys: bool = False
     """Keys can be added and removed from the place's side after creation."""
@@ -249,6 +252,10 @@ class CloudProvider(Protocol):
 
     def counters(self, ref: str, *, now: datetime) -> Counters:
         """The counters as read now; `now` becomes their `at`. A stopped machine gives its last reading."""
+
+    def vitals(self, ref: str, *, now: datetime) -> Reading | None:
+        """How the machine does now, seen from its host and not from inside; None while it is off;
+        `capabilities.vitals` (SRV-12)."""
 
     def host_key(self, ref: str) -> str:
         """The machine's SSH host key, "ssh-ed25519 AAAA...", as the place knows it (never learned over the network)."""

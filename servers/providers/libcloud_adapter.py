@@ -29,6 +29,7 @@ from servers.providers import Capabilities, CloudProvider, Counters, Node, NodeS
 from servers.providers.libcloud_errors import asking
 from servers.providers.libcloud_snapshots import BUILD_KEY, ImagesAsSnapshots
 from servers.rules import Power
+from servers.watching.vitals_rules import Reading
 
 METADATA_KEY = "clause_token"
 LAG = 120
@@ -193,6 +194,9 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
 
     def counters(self, ref: str, *, now: Any) -> Counters:
         raise not_supported("read counters", self.label)
+
+    def vitals(self, ref: str, *, now: Any) -> Reading | None:
+        raise not_supported("tell how a machine does", self.label)
 
     def host_key(self, ref: str) -> str:
         raise not_supported("tell the host key", self.label)

@@ -15,11 +15,13 @@ from panel.core.errors import ProviderError
 from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec, Snapshot
 from servers.providers.libcloud_adapter import LibcloudProvider
+from servers.providers.local import vitals
 from servers.providers.local.driver import IMAGE, LocalNodeDriver
 from servers.providers.local.network import LINK_BPS
 from servers.providers.local.shell import LocalError
 from servers.providers.local.snapshots import Kept, ref_of
 from servers.rules import Power
+from servers.watching.vitals_rules import Reading
 
 
 class LocalProvider(LibcloudProvider):
@@ -42,6 +44,7 @@ class LocalProvider(LibcloudProvider):
             block_address=True,
             extra_addresses=True,
             counters=True,
+            vitals=True,
             host_key=True,
             keys=True,
             first_boot=True,
@@ -139,6 +142,12 @@ class LocalProvider(LibcloudProvider):
         with self._on(ref, "read counters") as node:
             epoch, into, out = self.driver.ex_counters(node)
             return Counters(epoch, into, out, at=now, link_bps=LINK_BPS)
+
+    def vitals(self, ref: str, *, now: datetime) -> Reading | None:
+        record = self.driver.records.read(ref)
+        if record is None:
+            raise ProviderError(f"no host {ref}", permanent=True, code="not_found")
+        return vitals.read(self.driver.records.home(ref), record, now)
 
     def host_key(self, ref: str) -> str:
         with self._on(ref, "tell the host key") as node:

@@ -146,11 +146,8 @@ def met_at(address: str, port: int, *, timeout: float = 3) -> Met:
     return Met.OPEN
 
 
-def answers(address: str, *, port: int = 22, timeout: float = 3) -> bool:
-    """Whether an SSH server greets at `address`: no log-in, only its first line (SRV-12)."""
-    try:
-        with socket.create_connection((address, port), timeout) as connection:
-            connection.settimeout(timeout)
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
+def who_greets(addresses: Sequence[str], *, port: int = 22, timeout: float = 3) -> set[str]:
+    """Those of `addresses` at which an SSH server greets: no log-in, only its first line; many at once (SRV-12)."""
+    from servers.remote import greeting
+
+    return greeting.who_greets(addresses, port=port, timeout=timeout)

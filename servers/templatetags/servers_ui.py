@@ -1,11 +1,13 @@
-"""Two small pieces that several pages of servers share."""
+"""Small pieces that several pages of servers share."""
 
 from functools import lru_cache
+from typing import Any
 
 from django import template
 from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import escape
 from django.utils.safestring import SafeString
@@ -13,13 +15,14 @@ from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext as _
 
 from panel.core import badges, rows
-from panel.core.quantities import bytes_in_words
+from panel.core.quantities import bytes_in_words, duration_in_words
 from panel.core.templatetags.ui import badge, label, meter, when
 from servers import months, places, wording
 from servers.fleet import Fleet, Row
 from servers.models import Server
 from servers.rules import Power
 from servers.selectors import Traffic
+from servers.watching.shown import Shown
 
 register = template.Library()
 
@@ -85,6 +88,30 @@ def _fleet_table(
         unreachable=badge("unreachable", "server"), blocked=badge("blocked", "address"),
         places={place: escape(name) for place, name in labels}, when=lambda instant: when(Context(), instant),
     )  # fmt: skip
+
+
+@register.inclusion_tag("servers/_vitals_meters.html", takes_context=True)
+def vitals_meters(context: Context, server: Server, shown: Shown) -> dict[str, Any]:
+    """Processors, memory, disk and network of a machine as they were read last."""
+    found = shown.rates
+    of = _("%(used)s of %(whole)s")
+    memory = [bytes_in_words(part, binary=True) for part in shown.memory or ()]
+    disk = [bytes_in_words(part) for part in shown.disk or ()]
+    rates = None if found.rx_rate is None or found.tx_rate is None else (_rate(found.rx_rate), _rate(found.tx_rate))
+    return {
+        "row": shown.row, "shell": context.get("shell"), "now": context.get("now"), "rates": rates,
+        "cpu": found.cpu_percent, "cpu_name": _("Use of the processors"),
+        "cpu_text": _("of %(count)s vCPU") % {"count": server.size["vcpu"]},
+        "memory": shown.memory, "memory_name": _("Used memory"), "disk": shown.disk, "disk_name": _("Used disk"),
+        "memory_text": of % {"used": memory[0], "whole": memory[1]} if memory else "",
+        "disk_text": of % {"used": disk[0], "whole": disk[1]} if disk else "",
+        "up": duration_in_words(shown.up) if shown.up else "",
+        "load": number_format(found.load, 2) if found.load is not None else "",
+    }  # fmt: skip
+
+
+def _rate(each_second: float) -> str:
+    return _("%(size)s/s") % {"size": bytes_in_words(round(each_second))}
 
 
 @register.simple_tag

@@ -73,6 +73,22 @@ def test_what_the_page_shows_follows_within_two_seconds_of_the_panel(house: Hous
     assert own.heard
 
 
+def test_how_the_machine_does_is_read_anew_while_the_page_is_open(house: House, sees: Callable[..., Eyes]) -> None:
+    watching, stranger = sees("owner"), sees("stranger")
+    foreign = Ear(stranger)
+    stranger.open("/servers/")
+    watching.open(f"/servers/{house.things['server']}/")
+    expect(watching.page.locator("#live[data-state=live]")).to_be_attached()
+    read = watching.page.locator("#server-vitals time")
+    expect(read).to_be_attached(timeout=90_000)
+    for _ in range(2):
+        before = read.get_attribute("datetime")
+        expect(read).not_to_have_attribute("datetime", before or "", timeout=20_000)
+    expect(watching.page.locator("#server-vitals [role=meter]")).to_have_count(3)
+    assert watching.axe() == []
+    assert [message for message in foreign.heard if message["event"] == "servers.vitals.read"] == []
+
+
 SLOW_SOCKET = """(() => {
     const send = WebSocket.prototype.send, kept = [];
     WebSocket.prototype.send = function (words) { kept.push(() => send.call(this, words)); };

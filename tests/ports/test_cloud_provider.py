@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -128,6 +128,21 @@ def test_counters_grow_within_an_epoch_and_a_power_cycle_begins_another(bench: B
     assert held.rx_bytes >= second.rx_bytes
     cloud.start(node.ref)
     assert cloud.counters(node.ref, now=NOW + timedelta(hours=3)).epoch != first.epoch
+
+
+def test_how_a_machine_does_is_told_while_it_is_on(bench: Bench) -> None:
+    node, cloud = bench.made(), bench.cloud
+    assert cloud.capabilities.vitals
+    now = datetime.now(UTC)
+    first, then = [cast("Any", cloud.vitals(node.ref, now=now + timedelta(minutes=each))) for each in range(2)]
+    assert then.epoch == first.epoch
+    assert (then.clock, then.cpu_seconds) >= (first.clock, first.cpu_seconds)
+    assert 0 < then.memory_bytes < then.memory_total
+    assert 0 < then.disk_bytes < then.disk_total
+    cloud.stop(node.ref)
+    assert cloud.vitals(node.ref, now=now) is None
+    cloud.start(node.ref)
+    assert cloud.vitals(node.ref, now=now).epoch != first.epoch  # type: ignore[union-attr]
 
 
 def test_the_host_key_is_the_machines_own_and_lasts(bench: Bench) -> None:

@@ -3,7 +3,11 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from panel import live_socket
 from panel.core import live
 from panel.core.live.hub import FULL, Hub, Slot
 
@@ -93,3 +97,40 @@ def test_who_left_hears_nothing_and_leaves_nothing_behind() -> None:
     told(hub, ["server:1"], "changed", id=1)
     assert not hub._watchers
     assert not slot._pending
+
+
+def test_who_asked_for_it_hears_which_topics_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once of a new one, again of all that are still there, and of none that nobody watches any more."""
+    heard: list[list[str]] = []
+    hub = Hub()
+    monkeypatch.setattr(live_socket, "hub", hub)
+    monkeypatch.setattr(live_socket, "GLANCE", 0.01)
+    monkeypatch.setattr(live_socket, "AGAIN", 0.2)
+    monkeypatch.setattr(live_socket.live, "attended", lambda: {"vitals": lambda names, now: heard.append(list(names))})
+
+    async def told() -> None:
+        until = time.monotonic() + 5
+        before = len(heard)
+        while len(heard) == before and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def story() -> None:
+        listening = asyncio.create_task(live_socket.attendance())
+        first, second = Slot(), Slot()
+        hub.watch(first, "server:7")  # of another kind
+        hub.watch(first, "vitals:7")
+        await told()
+        assert heard[-1] == ["7"]
+        hub.watch(second, "vitals:8")
+        await told()
+        assert heard[-1] in (["8"], ["7", "8"])
+        while heard[-1] != ["7", "8"]:
+            await told()
+        hub.part(first)
+        heard.clear()
+        await told()
+        assert heard == [["8"]]
+        listening.cancel()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, asyncio.wait_for(story(), 20)).result()

@@ -16,6 +16,7 @@ from servers.models import AddressHolding, PortTest, ReverseName, Server, Server
 from servers.networking import firewall_rules, firewalls, port_tests, reverse_names
 from servers.rules import Verb
 from servers.verbs import destroying, naming, power, protection, rebuilding
+from servers.watching import shown
 
 router = Router(tags=["servers"])
 
@@ -145,6 +146,37 @@ def change_server(request: HttpRequest, reference: str, payload: ServerChange) -
         if payload.protected is not None:
             protection.protect(server, on=payload.protected, actor=asking, now=now)
     return _full(_rows(request).get(reference=reference))
+
+
+class VitalsOut(Schema):
+    """`told`: now, stale (of then), off, soon (not read yet), not_here (the place does not tell) or nothing (there is
+    no machine); figures only with the first two. Bytes, bytes a second, percent of all processors together."""
+
+    told: str
+    read_at: datetime | None = None
+    cpu_percent: float | None = None
+    load: float | None = None
+    memory_bytes: int | None = None
+    memory_total: int | None = None
+    disk_bytes: int | None = None
+    disk_total: int | None = None
+    in_rate: float | None = None
+    out_rate: float | None = None
+    running_since: datetime | None = None
+
+
+@router.get("/{reference}/vitals", response=VitalsOut, summary="Get how a server does")
+def get_server_vitals(request: HttpRequest, reference: str) -> VitalsOut:
+    """As its host saw it last, every few minutes and every few seconds while somebody has its page open."""
+    found = shown.vitals_of(mine(request, reference, actions.SEE), now=clock.now())
+    if found.row is None or found.reading is None:
+        return VitalsOut(told=found.told)
+    rates, memory, disk = found.rates, found.memory or (None, None), found.disk or (None, None)
+    return VitalsOut(
+        told=found.told, read_at=found.row.read_at, cpu_percent=rates.cpu_percent, load=rates.load,
+        memory_bytes=memory[0], memory_total=memory[1], disk_bytes=disk[0], disk_total=disk[1], in_rate=rates.rx_rate,
+        out_rate=rates.tx_rate, running_since=found.reading.started_at,
+    )  # fmt: skip
 
 
 def mine(request: HttpRequest, reference: str, action: Action) -> Server:

@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from django.db import transaction
@@ -20,7 +21,10 @@ from django.db import transaction
 from panel.core.actors import Actor
 from panel.core.live.hub import LEAVE, Hub, hub
 
-__all__ = ["Channel", "Hub", "channel", "close_sockets", "hub", "may_watch", "publish", "register_topic", "use"]
+__all__ = [
+    "Channel", "Hub", "attend", "attended", "channel", "close_sockets", "hub", "may_watch", "publish", "register_topic",
+    "use",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,9 @@ class _Here:
         return hub.is_bound()
 
 
+Attendance: TypeAlias = Callable[[Sequence[str], datetime], None]
 _channel: Channel = _Here()
+_attended: dict[str, Attendance] = {}
 _rules: dict[str, WatchRule] = {}
 
 
@@ -95,6 +101,18 @@ def register_topic(prefix: str, rule: WatchRule) -> None:
     """`rule(actor, "12")` says whether `actor` may watch "<prefix>:12" (or "<prefix>", with an empty name)."""
     if _rules.setdefault(prefix, rule) is not rule:
         raise ValueError(f"The topic {prefix} has a rule already.")
+
+
+def attend(prefix: str, listener: Attendance) -> None:
+    """`listener(["12", ...], now)` hears, outside any transaction and every few seconds, which topics "<prefix>:12" are
+    watched by the sockets of this process."""
+    if _attended.setdefault(prefix, listener) is not listener:
+        raise ValueError(f"Somebody hears of who watches {prefix} already.")
+
+
+def attended() -> dict[str, Attendance]:
+    """Who hears of it, by prefix."""
+    return dict(_attended)
 
 
 def may_watch(actor: Actor, topic: str) -> bool:

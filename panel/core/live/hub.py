@@ -86,6 +86,11 @@ class Hub:
             if not watchers:
                 del self._watchers[topic]
 
+    def watched(self, prefix: str) -> set[str]:
+        """The names of the topics "<prefix>:<name>" that somebody watches."""
+        start = f"{prefix}:"
+        return {topic.removeprefix(start) for topic in self._watchers if topic.startswith(start)}
+
     def part(self, slot: Slot) -> None:
         """The socket is gone."""
         for topic in list(slot.topics):

@@ -180,7 +180,7 @@ def ask_to_end(records: Records, record: Record) -> None:
     if not running(record) or record.boot is None:
         return
     _keep_counters(records, record)
-    first, others = record.boot.pid, _members(record.boot.pid)
+    first, others = record.boot.pid, members(record.boot.pid)
     for pid in others:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -197,7 +197,7 @@ def _keep_counters(records: Records, record: Record) -> None:
         records.write(record)
 
 
-def _members(first: int) -> list[int]:
+def members(first: int) -> list[int]:
     """The other processes in the pid namespace of a host's first one."""
     found, own = [], Path(f"/proc/{first}/ns/pid").readlink()
     for process in Path("/proc").iterdir():

@@ -26,11 +26,12 @@ from panel.core.errors import ProviderError
 from servers.networking import firewall_rules
 from servers.networking.firewall_rules import Policy
 from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec, Size
-from servers.providers.simulated import snapshots, traffic
+from servers.providers.simulated import snapshots, traffic, vitals
 from servers.providers.simulated.snapshots import SimulatedSnapshots
 from servers.providers.simulated.store import Store
 from servers.providers.simulated.trouble import Trouble, error_of
 from servers.rules import Power
+from servers.watching.vitals_rules import Reading
 
 LINK_BPS = 1_000_000_000
 PANEL = "192.0.2.254"  # where connections of the panel come from, as these machines see it
@@ -65,8 +66,8 @@ class SimulatedCloud(SimulatedSnapshots):
     def capabilities(self) -> Capabilities:
         return Capabilities(
             label=self.label, simulated=True, start_stop=True, reboot=True, block_address=True, counters=True,
-            host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True, rebuild=True,
-            rescue=True, first_boot=True, firewall=Filtering(), snapshots=True, restore=True,
+            vitals=True, host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True,
+            rebuild=True, rescue=True, first_boot=True, firewall=Filtering(), snapshots=True, restore=True,
             chooses_address=self.network is not None,
         )  # fmt: skip
 
@@ -93,6 +94,7 @@ class SimulatedCloud(SimulatedSnapshots):
              traffic.usual(ref), spec.first_boot),
         )  # fmt: skip
         row = self._existing(db, ref)
+        vitals.sized(db, row["id"], spec.size)
         if spec.snapshot:
             snapshots.put_on(db, row, self.whole(db, spec.snapshot))
         db.execute("INSERT INTO address (machine, ip, first) VALUES (?, ?, 1)", (row["id"], address))
@@ -165,6 +167,7 @@ class SimulatedCloud(SimulatedSnapshots):
             row = self._ready(db, ref)
             if row["size"] != size.code:
                 db.execute("UPDATE machine SET size = ? WHERE id = ?", (size.code, row["id"]))
+                vitals.sized(db, row["id"], size)
                 if row["power"] == Power.ON:
                     self._power_on(db, row)
             return self._node(db, self._ready(db, ref))
@@ -259,7 +262,13 @@ class SimulatedCloud(SimulatedSnapshots):
                     "UPDATE machine SET rx = ?, tx = ?, counted_until = ? WHERE id = ?",
                     (rx, tx, now.astimezone(UTC).isoformat(), row["id"]),
                 )
+                vitals.up_since(db, row, now)
         return Counters(epoch=f"{ref}/{row['epoch']}", rx_bytes=rx, tx_bytes=tx, at=now, link_bps=LINK_BPS)
+
+    def vitals(self, ref: str, *, now: datetime) -> Reading | None:
+        with self._call("vitals", ref) as db:
+            row = self._existing(db, ref)
+            return vitals.read(db, row, now) if row["power"] == Power.ON else None
 
     def host_key(self, ref: str) -> str:
         with self._call("host_key", ref) as db:

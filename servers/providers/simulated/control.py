@@ -62,6 +62,10 @@ class Control:
         """What the machine's disk holds from now on."""
         self._set(ref, "content = ?", text)
 
+    def fill_disk(self, ref: str, percent: int) -> None:
+        """So much of the machine's disk is used from now on."""
+        self._set(ref, "filled = ?", percent)
+
     def disk(self, ref: str) -> str:
         """What the machine's disk holds."""
         return str(self.machine(ref)["content"])

@@ -1,0 +1,1 @@
+"""How a machine does, read from the host's side and most often while somebody looks (SRV-12)."""
