@@ -339,6 +339,7 @@ PAGES: dict[str, str] = {
     "api:nothing_here": "404 404 404 404 404 404 404 404 404 302",
     "api:list_servers": TOKEN_ONLY,
     "api:get_server": TOKEN_ONLY,
+    "api:get_server_vitals": TOKEN_ONLY,
     "api:power_server": API_POST,
     "api:change_server": TOKEN_ONLY,
     "api:rescue_server": API_POST,
