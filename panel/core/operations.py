@@ -12,15 +12,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar
 
-from django.db import IntegrityError, connection, models, transaction
-from django.db.models import F, Q
+from django.db import connection, models, transaction
+from django.db.models import F, Q, Subquery, Value
 from django.utils.functional import Promise
 
-from panel.core import bulk, clock, crash
+from panel.core import bulk, clock, crash, prepared
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Attempt, Operation, subject_of
+from panel.core.prepared import slot
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ LONGEST_WAIT = timedelta(days=1)  # that the other side may ask for
 GAVE_UP = "gave_up"
 NOBODY = "nobody knows how to do"
 DISCARDED = "discarded: "
+_INSTANT: "models.DateTimeField[Any, Any]" = models.DateTimeField()
 
 
 class Handler(ABC):
@@ -130,10 +133,7 @@ def operation_of(
 def enqueue_row(row: Operation) -> Operation:
     """`enqueue` for an operation that is made already (`operation_of`)."""
     _in_a_transaction()
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
+    if not prepared.insert(row, unless="key"):
         return Operation.objects.get(key=row.key)
     wake_after_commit()
     return row
@@ -171,26 +171,40 @@ def run_due(
     return tried
 
 
+@cache
+def _claiming(kinds: frozenset[str] | None) -> prepared.Change[Operation]:
+    """Takes the oldest operation that is due, or whose worker died; what another worker is taking is passed over."""
+
+    def build() -> tuple[models.QuerySet[Operation], dict[str, Any]]:
+        due = Q(state=Operation.State.DUE.value, due_at__lte=slot("now", _INSTANT))
+        candidates = Operation.objects.filter(
+            due | Q(state=Operation.State.RUNNING.value, lease_until__lt=slot("now", _INSTANT))
+        )
+        if kinds is not None:
+            candidates = candidates.filter(kind__in=sorted(kinds))
+        skipping = connection.features.has_select_for_update_skip_locked
+        oldest = candidates.order_by("due_at", "pk").select_for_update(skip_locked=skipping).values("pk")[:1]
+        changed = {
+            "state": Value(Operation.State.RUNNING.value), "lease_until": slot("lease_until", _INSTANT),
+            "attempts": F("attempts") + 1,
+        }  # fmt: skip
+        return Operation.objects.filter(pk=Subquery(oldest)), changed
+
+    return prepared.Change(build)
+
+
 def _claim(now: datetime, kinds: Collection[str] | None) -> Operation | None:
-    """Take the oldest due operation, or one whose worker died, by one conditional UPDATE (holds on both engines)."""
-    ready = Q(state=Operation.State.DUE, due_at__lte=now) | Q(state=Operation.State.RUNNING, lease_until__lt=now)
-    candidates = Operation.objects.filter(ready)
-    if kinds is not None:
-        candidates = candidates.filter(kind__in=kinds)
-    for pk, attempts in candidates.order_by("due_at", "pk").values_list("pk", "attempts")[:20]:
-        with transaction.atomic():
-            won = Operation.objects.filter(ready, pk=pk, attempts=attempts).update(
-                state=Operation.State.RUNNING, lease_until=now + LEASE, attempts=F("attempts") + 1
-            )
-            if not won:
-                continue
-            op = Operation.objects.get(pk=pk)
-            if op.attempts > 1:
-                Attempt.objects.filter(operation=op, ended_at=None).update(ended_at=now, outcome="lost")
-            Attempt.objects.create(operation=op, number=op.attempts, started_at=now)
-        crash.point(f"{op.kind}:claimed")
-        return op
-    return None
+    """Take what `_claiming` finds, and write down the attempt."""
+    with transaction.atomic():
+        taken = _claiming(None if kinds is None else frozenset(kinds)).rows(now=now, lease_until=now + LEASE)
+        if not taken:
+            return None
+        op = taken[0]
+        if op.attempts > 1:
+            Attempt.objects.filter(operation=op, ended_at=None).update(ended_at=now, outcome="lost")
+        prepared.insert(bulk.new(Attempt, operation_id=op.pk, number=op.attempts, started_at=now))
+    crash.point(f"{op.kind}:claimed")
+    return op
 
 
 def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
@@ -244,21 +258,39 @@ def _mine(op: Operation) -> Any:
     return Operation.objects.filter(pk=op.pk, state=Operation.State.RUNNING, attempts=op.attempts)
 
 
+_ATTEMPT_ENDS: prepared.Change[Attempt] = prepared.Change(
+    lambda: (
+        Attempt.objects.filter(operation_id=slot("op"), number=slot("number")).order_by(),
+        {
+            "ended_at": slot("now", _INSTANT), "outcome": slot("outcome", models.CharField()),
+            "error": slot("error", models.TextField()),
+        },
+    )
+)  # fmt: skip
+_IS_DONE: prepared.Change[Operation] = prepared.Change(
+    lambda: (
+        Operation.objects.filter(
+            pk=slot("pk"), state=Operation.State.RUNNING.value, attempts=slot("attempts")
+        ),
+        {
+            "state": Value(Operation.State.DONE.value), "result": slot("result", models.JSONField()),
+            "finished_at": slot("now", _INSTANT), "due_at": None, "lease_until": None, "last_error": Value(""),
+        },
+    )
+)  # fmt: skip
+
+
 def _close_attempt(op: Operation, outcome: str, now: datetime, error: str = "") -> None:
-    Attempt.objects.filter(operation=op, number=op.attempts).update(ended_at=now, outcome=outcome, error=error)
+    _ATTEMPT_ENDS.rows(op=op.pk, number=op.attempts, now=now, outcome=outcome, error=error)
 
 
 def _close_done(op: Operation, handler: Handler, result: dict[str, Any], outcome: str, *, now: datetime) -> None:
     with transaction.atomic():
-        closed = _mine(op).update(
-            state=Operation.State.DONE, result=handler.to_keep(result), finished_at=now, due_at=None, lease_until=None,
-            last_error="",
-        )  # fmt: skip
+        closed = _IS_DONE.rows(pk=op.pk, attempts=op.attempts, result=handler.to_keep(result), now=now)
         if not closed:
             return  # the lease was lost: whoever holds it now asks `happened` and closes it
-        op.refresh_from_db()
         _close_attempt(op, outcome, now)
-        handler.completed(op, result, now=now)
+        handler.completed(closed[0], result, now=now)
 
 
 def _close_later(op: Operation, later: NotYet, *, now: datetime) -> None:

@@ -1,22 +1,32 @@
-"""Queries of hot pages: written once in the ORM, compiled once, then run with other values.
+"""What is asked and changed again and again: written once in the ORM, compiled once, then run with other values.
 
-Building a query set and its SQL costs several times what the database needs for a row by key. What every page asks is
-therefore kept compiled, on both engines, with slots where the values go:
+Building a query set and its SQL costs several times what the database needs for a row by key. What every page asks, and
+what every operation changes, is therefore kept compiled, on both engines, with slots where the values go:
 
     _ROLES = Prepared(lambda: StaffRole.objects.filter(user_id=slot("user")).values_list("role"))
     roles = {role for (role,) in _ROLES.rows(user=7)}
+
+    _TAKE = Change(lambda: (Operation.objects.filter(pk=slot("pk"), state="due"), {"state": "running"}))
+    taken = _TAKE.rows(pk=7)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
 
 from django.db import connection, models
+from django.db.models.base import ModelState
+from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 
 from panel.core.actors import Actor
+
+RowT = TypeVar("RowT", bound=models.Model)
+_WORD = re.compile(r"[a-z_]+")
 
 
 class Slot(models.Expression):
@@ -86,7 +96,7 @@ class Prepared:
             sql = f"SELECT COUNT(*) FROM ({sql}) counted"  # noqa: S608 - its own SQL
         else:
             converters = compiler.get_converters([column[0] for column in compiler.select[: compiler.col_count]])
-        made = Compiled(sql, tuple(parameters), compiler, converters)
+        made = Compiled(*_with_words(sql, parameters), compiler, converters)
         self._compiled[connection.vendor] = made
         return made
 
@@ -111,6 +121,93 @@ class Numbers(Prepared):
         made = Compiled(sql, tuple(each for part in parts for each in part.parameters), None, {})
         self._compiled[connection.vendor] = made
         return made
+
+
+class Change(Generic[RowT]):
+    """An update of the rows of a query set to these values (slots, expressions), built at its first run."""
+
+    def __init__(self, build: Callable[[], tuple[models.QuerySet[RowT], Mapping[str, Any]]]) -> None:
+        self._build = build
+        self._compiled: dict[str, tuple[type[RowT], Compiled]] = {}
+
+    def rows(self, **values: Any) -> list[RowT]:
+        """The rows that were changed, as they are now. KeyError for a slot without its value."""
+        model, found = self._compiled.get(connection.vendor) or self._compile()
+        changed = found.converted(execute(found.sql, found.filled(values)))
+        return [_row(model, columns) for columns in changed]
+
+    def _compile(self) -> tuple[type[RowT], Compiled]:
+        chosen, changes = self._build()
+        query = cast("UpdateQuery", chosen.query.chain(UpdateQuery))
+        query.add_update_values(dict(changes))
+        sql, parameters = query.get_compiler(connection=connection).as_sql()
+        names = _attributes(chosen.model)
+        giving = chosen.model._base_manager.values_list(*names).query.get_compiler(connection=connection)
+        giving.as_sql()  # sets its columns up
+        converters = giving.get_converters([column[0] for column in giving.select])
+        text, left = _with_words(f"{sql} RETURNING {_columns(chosen.model)}", parameters)
+        made = chosen.model, Compiled(text, left, giving, converters)
+        self._compiled[connection.vendor] = made
+        return made
+
+
+def insert(row: models.Model, *, unless: str = "") -> bool:
+    """Write one new row, which gets its id; `unless`: the unique field by which it may be known already, and then False
+    is given and nothing written. IntegrityError where it is refused otherwise."""
+    fields = _written(type(row))
+    given = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    found = execute(_insertion(type(row), unless), given)
+    if not found:
+        return False
+    row.pk = found[0][0]
+    row._state.adding, row._state.db = False, connection.alias
+    return True
+
+
+@cache
+def _insertion(model: type[models.Model], unless: str) -> str:
+    """Both engines read the same words."""
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in _written(model))
+    known = f" ON CONFLICT ({quote(_column(model, unless))}) DO NOTHING" if unless else ""
+    values = ", ".join(["%s"] * len(_written(model)))
+    table, pk = quote(model._meta.db_table), quote(str(model._meta.pk.column))
+    return f"INSERT INTO {table} ({columns}) VALUES ({values}){known} RETURNING {pk}"  # noqa: S608 - our names
+
+
+@cache
+def _written(model: type[models.Model]) -> tuple[Any, ...]:
+    """Every column but a number the database gives."""
+    return tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
+
+
+@cache
+def _attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+def _columns(model: type[models.Model]) -> str:
+    return ", ".join(connection.ops.quote_name(str(field.column)) for field in model._meta.concrete_fields)
+
+
+def _column(model: type[models.Model], name: str) -> str:
+    return str(cast("models.Field[Any, Any]", model._meta.get_field(name)).column)
+
+
+def _row(model: type[RowT], columns: Sequence[Any]) -> RowT:
+    row = model.__new__(model)
+    row.__dict__.update(zip(_attributes(model), columns, strict=True))
+    row._state = ModelState()
+    row._state.adding, row._state.db = False, connection.alias
+    return row
+
+
+def _with_words(sql: str, parameters: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """States and kinds stand in the text itself: a partial index fits then, whatever plan is kept."""
+    plain = [isinstance(each, str) and bool(_WORD.fullmatch(each)) for each in parameters]
+    words = [f"'{each}'" if is_word else "%s" for each, is_word in zip(parameters, plain, strict=True)]
+    left = tuple(each for each, is_word in zip(parameters, plain, strict=True) if not is_word)
+    return sql.replace("%%", "%%%%") % tuple(words), left
 
 
 def at_once(*asked: Prepared, **values: Any) -> list[list[tuple[Any, ...]]]:

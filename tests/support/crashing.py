@@ -33,7 +33,9 @@ ENTRY = ROOT / "tests" / "support" / "crash_zygote.py"
 def url_of(database: dict[str, Any]) -> str:
     """The URL of a Django database on PostgreSQL."""
     who = quote(database["USER"]) + (f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else "")
-    return f"postgresql://{who}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+    host = database["HOST"]
+    at, socket = ("127.0.0.1", f"?host={host}") if host.startswith("/") else (host, "")
+    return f"postgresql://{who}@{at}:{database['PORT'] or 5432}/{database['NAME']}{socket}"
 
 
 def copied(template: str | None) -> str:
