@@ -19,7 +19,7 @@ from panel.accounts.models import Restriction
 from panel.core import crash, due, events, money
 from panel.core.actors import CLOCK, SYSTEM
 from panel.core.models import Event
-from servers.addresses import current_holding
+from servers.addressing.holdings import current_holding
 
 BATCH = 500
 

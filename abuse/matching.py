@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 
-from servers.addresses import holders_between
+from servers.addressing.holdings import holders_between
 from servers.models import Address, AddressHolding
 
 TOLERATED_FUTURE = timedelta(minutes=10)

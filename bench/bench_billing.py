@@ -58,7 +58,16 @@ def customers() -> None:
         )  # fmt: skip
         seeding.fill(Address, ACCOUNTS, ip="'10.0.0.0'::inet + n", place=f"'{seeding.PLACE}'", state="'held'")
         with seeding.exclusion_at_the_end(AddressHolding):
-            seeding.fill(AddressHolding, ACCOUNTS, address="n", server="n", account="n", is_first="true", since=began)
+            seeding.fill(
+                AddressHolding,
+                ACCOUNTS,
+                address="n",
+                server="n",
+                ordered_with="n",
+                account="n",
+                is_first="true",
+                since=began,
+            )
         seeding.fill(Meter, ACCOUNTS, server="n", account="n", at=f"timestamptz '{NOON}'")
         seeding.fill(
             TrafficMonth, ACCOUNTS, server="n", account="n", starts_on=f"date '{MONTH}'", ends_on=f"date '{DAY}'",

@@ -128,7 +128,16 @@ def fleet() -> None:
     )  # fmt: skip
     fill(Address, SERVERS, ip=ip, place=f"'{PLACE}'", state="'held'")
     with exclusion_at_the_end(AddressHolding):
-        fill(AddressHolding, SERVERS, address="n", server="n", account=account, is_first="true", since=began)
+        fill(
+            AddressHolding,
+            SERVERS,
+            address="n",
+            server="n",
+            ordered_with="n",
+            account=account,
+            is_first="true",
+            since=began,
+        )
     fill(Meter, SERVERS, server="n", account=account, rx_bytes="n", tx_bytes="n", at="now()")
     fill(
         TrafficMonth, SERVERS, server="n", account=account, starts_on="current_date - n %% 28",

@@ -152,6 +152,13 @@ NAME_ADDRESS = Action(
     "servers.name_address", _("Name an address"), permission="servers", roles=("infrastructure",),
     why_not=lambda _actor, server: None if server is None else _cannot_name(server),
 )  # fmt: skip
+MOVE_ADDRESS = Action("servers.move_address", _("Move an address"), permission="servers", roles=("infrastructure",))
+SEE_ADDRESSES = Action("servers.addresses", _("Addresses"), permission="see")
+GIVE_BACK_ADDRESS = Action(
+    "servers.give_back_address", _("Give an address back"), permission="order", danger=Danger.CONFIRM
+)
+STAFF_POOLS = Action("servers.staff_pools", _("Address pools"), roles=STAFF)
+ADD_BLOCK = Action("servers.add_block", _("Add a block of addresses"), roles=("infrastructure",))
 TEST_PORT = Action(
     "servers.test_port", _("Try a port"), permission="servers", roles=("infrastructure", "support"),
     why_not=lambda _actor, server: None if server is None or server.state in rules.ON_THE_HOST else NO_MACHINE,

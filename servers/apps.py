@@ -14,7 +14,6 @@ class ServersConfig(AppConfig):
         from invoicing.subscribing import kinds
         from servers import (  # noqa: F401
             actions,
-            addresses,
             enforcement,
             host_keys,
             journal,
@@ -25,6 +24,7 @@ class ServersConfig(AppConfig):
             reconcile,
             shell,
         )
+        from servers.addressing import astray, blocking, moving  # noqa: F401
         from servers.kinds import VpsKind
         from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
         from servers.networking import firewall_requests, firewalls, port_tests, reverse_names  # noqa: F401

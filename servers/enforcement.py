@@ -18,8 +18,9 @@ from panel.core.actors import SYSTEM
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Event, Operation, subject_of
 from panel.core.states import move
-from servers import action_log, addresses, metering, providers, rules
+from servers import action_log, metering, providers, rules
 from servers.action_log import attach, begin, finish, published, reopen, told
+from servers.addressing import blocking
 from servers.models import Address, Server, ServerAction
 from servers.rules import TRANSITIONS, Power, State, Verb
 
@@ -192,7 +193,7 @@ def enforce(event: Event, *, now: datetime) -> None:
     restriction = Restriction.objects.get(pk=event.data["restriction"])
     address = _address_of(restriction)
     if address is not None:
-        addresses.request_block(address, restriction=restriction, now=now)
+        blocking.request_block(address, restriction=restriction, now=now)
         return
     if restriction.scope not in CONFIRMED:
         raise ProviderError(f"no place here carries out a restriction of {restriction.scope}", permanent=True)
@@ -210,7 +211,7 @@ def release(event: Event, *, now: datetime) -> None:
     restriction = Restriction.objects.get(pk=event.data["restriction"])
     address = _address_of(restriction)
     if address is not None:
-        addresses.request_unblock(address, restriction=restriction, now=now)
+        blocking.request_unblock(address, restriction=restriction, now=now)
     for server in _servers_under(restriction):
         resume(server, because=restriction.rule, key=str(restriction.pk), now=now)
 
@@ -259,7 +260,7 @@ class ConfirmSuspension(operations.Handler):
 def restrictions_on(server: Server) -> list[Restriction]:
     """What is in force that touches this server: on its account, its subscription, itself, its addresses (ACC-13)."""
     names = [subject_of(server), subject_of(server.subscription)]
-    names += [subject_of(holding.address) for holding in server.holdings.filter(until=None).select_related("address")]
+    names += [subject_of(holding.address) for holding in server.holdings.now().select_related("address")]
     rows = Restriction.objects.in_force().filter(account_id=server.account_id).order_by("pk")
     wanted = {(name["subject_type"], name["subject_id"]) for name in names}
     return [row for row in rows if row.scope == "account" or (row.subject_type, row.subject_id) in wanted]

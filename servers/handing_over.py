@@ -18,6 +18,7 @@ from panel.core.actors import SYSTEM
 from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
+from servers.addressing import holdings
 from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth, Vitals
 from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
@@ -34,6 +35,8 @@ def refusal(subscription: Subscription) -> str:
         return _("Another action on this server is still under way.")
     if server.rescue_since is not None:
         return _("The server runs its rescue system. Leave it first.")
+    if holdings.elsewhere(server):
+        return _("An additional address is not on the server that it was ordered with. Move it back first.")
     if enforcement.restrictions_on(server) or _waiting_for_release(server):
         return _("This service is restricted at the moment and cannot go to another account.")
     return ""
@@ -42,7 +45,7 @@ def refusal(subscription: Subscription) -> str:
 def _waiting_for_release(server: Server) -> bool:
     """A restriction of its own, or of one of its addresses, that the brake keeps back (ABU-12)."""
     named = [subject_of(server)]
-    named += [subject_of(holding.address) for holding in server.holdings.filter(until=None).select_related("address")]
+    named += [subject_of(holding.address) for holding in server.holdings.now().select_related("address")]
     waiting = Restriction.objects.filter(account=server.account_id, state=Restriction.State.WAITING)
     return any(waiting.filter(**one).exists() for one in named)
 
@@ -85,12 +88,12 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
 
 def _addresses(server: Server, *, now: datetime) -> None:
     """SRV-3: the holding of who gives it ends at `now`, the new one begins there; the address itself stays."""
-    for holding in list(server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")):
+    for holding in list(server.holdings.now().select_related("address").order_by("-is_first", "pk")):
         holding.until = max(now, holding.since)
         holding.save(update_fields=["until"])
         AddressHolding.objects.create(
-            address=holding.address, server=server, account_id=server.account_id, is_first=holding.is_first,
-            since=holding.until,
+            address=holding.address, server=server, ordered_with=server, account_id=server.account_id,
+            is_first=holding.is_first, attached=holding.attached, leaves=holding.leaves, since=holding.until,
         )  # fmt: skip
         events.record(
             "servers.address.held", now=now, actor=SYSTEM, subject=holding.address, account_id=server.account_id,

@@ -16,15 +16,15 @@ from invoicing.subscribing import kinds
 from panel.accounts.models import Account
 from panel.core import bulk
 from panel.core.errors import NotYet, RuleViolation
-from servers import addresses, enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
+from servers import enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
+from servers.addressing import pool
 from servers.models import AddressHolding, Copy, Meter, Server, SshKey, TrafficMonth
 from servers.rules import State
 from servers.safekeeping import backups, copy_rules, copy_wording, restoring
 from servers.safekeeping.copy_rules import CopyState
 from servers.verbs import naming, protection, resizing
 
-EXTRA_ADDRESS = "vps-address"
-MOST_EXTRA = 8
+MOST_EXTRA = 8  # of each
 BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
 _NO_COPY = gettext_lazy("This copy is not among yours.")
 _NO_PLACE = gettext_lazy("No place on offer can copy a server’s disk away and put it up again.")
@@ -76,7 +76,8 @@ class VpsKind:
             raise _wrong("image", _("This system is not on offer at this place."))
         image = copy.image if copy else image
         extra = _extra(options)
-        if extra and not providers.get(place).capabilities.extra_addresses:
+        can = providers.get(place).capabilities
+        if (any(extra.values()) and not can.extra_addresses) or (extra[pool.IPV6] and not can.ipv6):
             raise _wrong("options", _("Additional addresses are not on offer at this place."))
         if (reason := _not_backed_up(place, options.get("options") or {})) != "":
             raise _wrong("options", reason)
@@ -87,7 +88,8 @@ class VpsKind:
             raise _wrong("first_boot", _("This place cannot run a script at the first start."))
         return {
             "name": name, "place": place, "image": image, "keys": _ids(options.get("keys") or ()), "first_boot": script,
-            "extra_addresses": extra, "options": dict(options.get("options") or {}),
+            "extra_addresses": extra[pool.IPV4], "extra_addresses6": extra[pool.IPV6],
+            "options": dict(options.get("options") or {}),
             "copy": copy.reference if copy else "",
         }  # fmt: skip
 
@@ -105,7 +107,10 @@ class VpsKind:
         place = str(options.get("place") or next(iter(places.on_offer()), ""))
         if (copy := _copy(options, package)) is not None:
             place = copy.place
-        return place in places.on_offer() and addresses.left(place) > _extra(options)
+        if place not in places.on_offer():
+            return False
+        needs = {family: count + (family == pool.IPV4) for family, count in _extra(options).items()}
+        return all(pool.left(place, family) >= count for family, count in needs.items() if count)
 
     def provision(self, subscription: Subscription, *, now: datetime) -> None:
         provisioning.order(subscription, now=now)
@@ -257,9 +262,11 @@ def _check_final(server: Server, meter: Meter | None, period: kinds.UsagePeriod)
         raise NotYet(UNTIL_READ, f"the meter of {server.reference} was not read since {period.end}")
 
 
-def _extra(options: Mapping[str, Any]) -> int:
-    wanted = (options.get("options") or {}).get(EXTRA_ADDRESS, 0)
-    if not isinstance(wanted, int) or not 0 <= wanted <= MOST_EXTRA:
+def _extra(options: Mapping[str, Any]) -> dict[int, int]:
+    """How many additional addresses are wished for, by their family."""
+    chosen = options.get("options") or {}
+    wanted = {family: chosen.get(code, 0) for family, code in pool.OPTIONS.items()}
+    if any(not isinstance(count, int) or not 0 <= count <= MOST_EXTRA for count in wanted.values()):
         raise _wrong("options", _("At most %(count)s additional addresses can be ordered.") % {"count": MOST_EXTRA})
     return wanted
 

@@ -87,7 +87,7 @@ def _context(server: Server, asking: Actor, now: datetime) -> dict[str, Any]:
                              Verb.UNPROTECT: actions.UNPROTECT, Verb.DESTROY: actions.DESTROY}.items()
     }  # fmt: skip
     may_destroy = actions.DESTROY.permits(asking)
-    held = server.holdings.filter(until=None).order_by("-is_first", "pk")
+    held = server.holdings.attached().order_by("-is_first", "pk")
     return {
         "server": server, "reasons": reasons, "place": places.label(server.place),
         "simulated": places.is_simulated(server.place), "image": places.images(server.place).get(server.image, ""),

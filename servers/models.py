@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from panel.core import triggers
 from panel.core.querysets import TenantQuerySet
 from servers import rules
+from servers.addressing.address_models import Address, AddressBlock, AddressHolding
 from servers.discrepancy_models import Discrepancy
 from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
@@ -20,7 +21,7 @@ from servers.terminals.terminal_models import TerminalPermit, TerminalSession
 from servers.watching.vitals_models import Vitals
 
 __all__ = [
-    "Address", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall",
+    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall",
     "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage",
     "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit",
     "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading", "Vitals",
@@ -54,7 +55,8 @@ class Server(models.Model):
     provider_ref = models.CharField(max_length=120, blank=True)
     image = models.CharField(max_length=80)
     size = models.JSONField(help_text="code, vcpu, memory_mb, disk_gb")
-    extra_addresses = models.PositiveSmallIntegerField(default=0)
+    extra_addresses = models.PositiveSmallIntegerField(default=0, help_text="of IPv4, besides the first one")
+    extra_addresses6 = models.PositiveSmallIntegerField(default=0, help_text="of IPv6")
     included_bytes = models.BigIntegerField(default=0, help_text="per traffic month (SRV-4)")
     warn_percent = models.PositiveSmallIntegerField(null=True, blank=True, help_text="the client's own (SRV-5)")
     host_key = models.TextField(blank=True, help_text="pinned at creation, from the host's side")
@@ -98,60 +100,6 @@ class Server(models.Model):
     def first_boot(self) -> str:
         """The script that was ordered for its first start; empty for none."""
         return str(self.subscription.settings.get("first_boot", ""))
-
-
-class Address(models.Model):
-    """An address of the provider's. `blocked` is what the host confirmed, `state` whether somebody holds it (SRV-3)."""
-
-    class State(models.TextChoices):
-        FREE = "free"
-        HELD = "held"
-        QUARANTINE = "quarantine"
-
-    ip = models.GenericIPAddressField(unique=True)
-    place = models.CharField(max_length=40)
-    state = models.CharField(max_length=12, choices=State.choices, default=State.FREE)
-    free_at = models.DateTimeField(null=True, help_text="when its quarantine ends")
-    blocked = models.BooleanField(default=False)
-
-    class Meta:
-        indexes = (
-            models.Index(fields=["place", "id"], name="address_free", condition=Q(state="free")),
-            models.Index(fields=["free_at"], name="address_quarantined", condition=Q(state="quarantine")),
-        )
-
-    def __str__(self) -> str:
-        return str(self.ip)
-
-
-class AddressHolding(models.Model):
-    """Who held an address from when to when; kept for as long as claims can come (SRV-3, PRV-4). Half-open in time."""
-
-    address = models.ForeignKey(Address, models.PROTECT, related_name="holdings")
-    server = models.ForeignKey(Server, models.PROTECT, related_name="holdings")
-    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="address_holdings")
-    is_first = models.BooleanField(help_text="the address that came with the server")
-    since = models.DateTimeField()
-    until = models.DateTimeField(null=True)
-
-    objects = TenantQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-since", "-id")
-        constraints = (
-            models.UniqueConstraint(F("address"), condition=Q(until__isnull=True), name="holding_one_open"),
-            models.UniqueConstraint(
-                F("server"), condition=Q(until__isnull=True, is_first=True), name="holding_one_first"
-            ),
-            models.CheckConstraint(condition=Q(until__isnull=True) | Q(until__gte=F("since")), name="holding_forward"),
-        )
-        indexes = (
-            models.Index(fields=["address", "since"], name="holding_when"),
-            models.Index(fields=["server", "since"], name="holding_server"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.address_id} {self.since:%Y-%m-%d}.."
 
 
 class SshKey(models.Model):
@@ -408,20 +356,3 @@ class AvailabilityMonth(models.Model):
 
 
 triggers.append_only("servers_availabilitymonth")
-_OVERLAP = (
-    "EXISTS (SELECT 1 FROM servers_addressholding h WHERE h.address_id = NEW.address_id AND h.id <> NEW.id"
-    " AND (NEW.until IS NULL OR h.since < NEW.until) AND (h.until IS NULL OR h.until > NEW.since))"
-)
-for _moment in ("INSERT", "UPDATE"):
-    triggers.declare(
-        triggers.Trigger(
-            name=f"servers_holding_overlap_{_moment.lower()}",
-            table="servers_addressholding",
-            moment=f"AFTER {_moment}",
-            sqlite=f"SELECT RAISE(ABORT, 'two holders of one address at one time') WHERE {_OVERLAP}",
-            postgresql=(
-                f"IF {_OVERLAP} THEN RAISE EXCEPTION 'two holders of one address at one time'"
-                " USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN NULL"
-            ),
-        )
-    )

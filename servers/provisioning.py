@@ -14,8 +14,9 @@ from panel.core.crash import point
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from panel.core.states import move
-from servers import action_log, addresses, enforcement, metering, providers, rules
+from servers import action_log, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, note, noted, published, reopen, step, told
+from servers.addressing import holdings, moving
 from servers.models import BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
@@ -39,7 +40,8 @@ def order(subscription: Subscription, *, now: datetime) -> Server:
         reference=references.new("SRV"), account_id=subscription.account_id, subscription=subscription,
         name=wanted["name"], place=wanted["place"], image=wanted["image"], ordered_at=now,
         size={"code": subscription.package.code, **{key: spec[key] for key in ("vcpu", "memory_mb", "disk_gb")}},
-        extra_addresses=wanted.get("extra_addresses", 0), included_bytes=spec["included_bytes"],
+        extra_addresses=wanted.get("extra_addresses", 0),
+        extra_addresses6=wanted.get("extra_addresses6", 0), included_bytes=spec["included_bytes"],
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -117,8 +119,9 @@ class CreateServer(operations.Handler):
         node = cloud.find(server.token)
         if node is None or node.power is not Power.ON:
             return None
-        held = {str(ip) for ip in server.holdings.filter(until=None).values_list("address__ip", flat=True)}
-        missing = 0 if cloud.capabilities.chooses_address else 1 + server.extra_addresses - len(held)
+        held = {str(ip) for ip in server.holdings.attached().values_list("address__ip", flat=True)}
+        ordered = 1 + server.extra_addresses + server.extra_addresses6
+        missing = 0 if cloud.capabilities.chooses_address else ordered - len(held)
         complete = not missing and node.addresses and held <= set(node.addresses)
         return self._result(cloud, node) if complete else None
 
@@ -138,7 +141,7 @@ class CreateServer(operations.Handler):
                 published(server, "servers.server.creating")
             if providers.get(server.place).capabilities.chooses_address:
                 return server, [""]
-            held = addresses.ensure_held(server, now=now)
+            held = holdings.ensure_held(server, now=now)
         step(op.payload["action"], "address", now=now)
         return server, [str(holding.address.ip) for holding in held]
 
@@ -163,7 +166,7 @@ class CreateServer(operations.Handler):
         server.power, server.ready_at = Power.ON, now
         server.save(update_fields=["provider_ref", "host_key", "power", "ready_at"])
         move(server, State.RUNNING, TRANSITIONS)
-        addresses.adopt(server, result["given"], now=now)
+        holdings.adopt(server, result["given"], now=now)
         if result["metered"]:
             Meter.objects.get_or_create(server=server, defaults={"account_id": server.account_id})
         server.keys.filter(wanted=True).update(installed_at=now)
@@ -232,6 +235,8 @@ class DestroyServer(operations.Handler):
         if creation and creation.operation and creation.operation.state == Operation.State.RUNNING:
             raise NotYet(5, "its creation is just being carried out")
         reopen(op.payload["action"])
+        moving.wait_for_moves(server)
+        moving.detach(holdings.lent(server))
         copies.wait_for_snapshots(server, now, since=now - LAST_WORDS)
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
@@ -250,7 +255,7 @@ class DestroyServer(operations.Handler):
     def happened(self, op: Operation) -> dict[str, Any] | None:
         server = Server.objects.select_related("subscription").get(pk=op.payload["server"])
         creation = server.actions.filter(verb=Verb.CREATE, state=ServerAction.State.WAITING)
-        if creation.exists() or providers.get(server.place).find(server.token) is not None:
+        if creation.exists() or holdings.lent(server) or providers.get(server.place).find(server.token) is not None:
             return None
         return {"gone": True}
 
@@ -258,7 +263,7 @@ class DestroyServer(operations.Handler):
         server = Server.objects.select_for_update().get(pk=op.payload["server"])
         move(server, State.DESTROYED, TRANSITIONS)
         Server.objects.filter(pk=server.pk).update(ended_at=now, power=Power.GONE, reachable=None)
-        addresses.release(server, now=now)
+        holdings.release(server, now=now)
         Meter.objects.filter(server=server, closed_at=None).update(closed_at=now)
         finish(op.payload["action"], ServerAction.State.DONE, now, step="removed")
         waiting = server.actions.filter(state=ServerAction.State.WAITING)

@@ -13,7 +13,8 @@ from panel.core import due, events, operations
 from panel.core.actors import CLOCK
 from panel.core.errors import ProviderError
 from panel.core.models import Operation
-from servers import addresses, enforcement, metering, providers
+from servers import enforcement, metering, providers
+from servers.addressing import astray, blocking, holdings, pool
 from servers.models import Address, AddressHolding, Discrepancy, Firewall, Meter, Server, ServerAction
 from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
@@ -53,7 +54,7 @@ def reconcile(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
         silent = any(one.kind is Finding.UNREACHABLE_PLACE for one in seen)
         report.done += keep(place, seen, now, kinds=() if silent else COMPARED)
     if not dry_run:
-        report.done += addresses.end_quarantine(now=now)
+        report.done += pool.end_quarantine(now=now)
     return report
 
 
@@ -77,6 +78,7 @@ def _compare(place: str, now: datetime) -> list[Seen]:
             seen.append(Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server))
     seen += _blocks(cloud, servers)
     seen += _firewalls(cloud, servers, busy)
+    seen += [Seen(*one) for one in astray.findings(place, cloud, by_ref, servers, busy)]
     seen += [Seen(*one) for one in comparing.findings(place, cloud, now=now)]
     seen += _meters(place, now)
     return seen
@@ -103,12 +105,10 @@ def _blocks(cloud: providers.CloudProvider, servers: dict[str, Server]) -> list[
     """Addresses that are or should be cut off: only their machines are asked."""
     if not cloud.capabilities.block_address:
         return []
-    holdings = AddressHolding.objects.filter(until=None, server__in=servers.values()).select_related(
-        "address", "server"
-    )
+    held = AddressHolding.objects.attached().filter(server__in=servers.values()).select_related("address", "server")
     concerned: dict[int, list[tuple[Address, bool]]] = {}
     restricted = _restricted_addresses()
-    for holding in holdings:
+    for holding in held:
         wanted = (holding.address_id, holding.account_id) in restricted
         if wanted or holding.address.blocked:
             concerned.setdefault(holding.server_id, []).append((holding.address, wanted))
@@ -216,6 +216,8 @@ def _repair(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
             return None
         case Finding.BLOCK_MISSING | Finding.BLOCK_EXTRA:
             return _repair_block(row, one, now)
+        case Finding.ADDRESS_EXTRA | Finding.ADDRESS_LOST if one.server is not None:
+            return astray.repair(one.server, one.ref.split()[1], occasion=row.pk, now=now)
         case Finding.FIREWALL if one.server is not None:
             return firewalls.repair(one.server, now=now)
         case Finding.METER if one.server is not None:
@@ -232,13 +234,13 @@ def _repair(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
 
 def _repair_block(row: Discrepancy, one: Seen, now: datetime) -> Operation | None:
     address = Address.objects.get(ip=one.ref)
-    holding = addresses.current_holding(address)
+    holding = holdings.current_holding(address)
     if holding is None:
         return None
-    wanted = addresses.wanted_blocks(address, holding.account_id)
+    wanted = holdings.wanted_blocks(address, holding.account_id)
     if wanted:
-        return addresses.repair_block(address, wanted[0], now=now, occasion=row.pk)
-    return addresses.open_extra_block(address, holding, now=now, occasion=row.pk)
+        return blocking.repair_block(address, wanted[0], now=now, occasion=row.pk)
+    return blocking.open_extra_block(address, holding, now=now, occasion=row.pk)
 
 
 @operations.register

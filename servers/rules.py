@@ -71,6 +71,7 @@ class Verb(StrEnum):
     FIREWALL = "firewall"
     SNAPSHOT = "snapshot"
     RESTORE = "restore"
+    ADDRESS = "address"
 
 
 POWER_VERBS = frozenset({Verb.START, Verb.STOP, Verb.CUT, Verb.REBOOT})
@@ -250,6 +251,8 @@ class Finding(StrEnum):
     METER = "meter"
     HOST_KEY = "host_key"
     FIREWALL = "firewall"
+    ADDRESS_EXTRA = "address_extra"
+    ADDRESS_LOST = "address_lost"
     COPY_LOST = "copy_lost"
     COPY_EXTRA = "copy_extra"
 

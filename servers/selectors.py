@@ -231,7 +231,7 @@ class Detail:
 
 def detail(server: Server, *, now: datetime, log: int = 12, whole: bool = False) -> Detail:
     """The page of one server; a fixed number of queries. `whole`: staff reads what was done for earlier holders too."""
-    held = server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
+    held = server.holdings.attached().select_related("address").order_by("-is_first", "pk")
     mine = server.actions.all() if whole else server.actions.filter(account=server.account_id)
     acted = list(mine.select_related("operation")[:log])
     waiting = [action for action in acted if action.state == ServerAction.State.WAITING]

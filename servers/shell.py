@@ -40,13 +40,22 @@ def find(request: HttpRequest, words: str) -> Iterable[Hit]:
 
 register_nav(
     "sandbox",
-    NavEntry("servers", _("Servers"), "servers:server_list", "server", order=20, go="s", allowed=_may_see),
+    NavEntry(
+        "servers",
+        _("Servers"),
+        "servers:server_list",
+        "server",
+        order=20,
+        go="s",
+        allowed=_may_see,
+        also=("servers:address_list",),
+    ),
 )
 register_nav(
     "ops",
     NavEntry(
         "servers", _("Fleet"), "servers:staff_server_list", "server", order=40, go="f", allowed=_staff_may_see,
-        also=("servers:staff_interruption_list",),
+        also=("servers:staff_interruption_list", "servers:staff_pool_list"),
     ),
 )  # fmt: skip
 register_search(find)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from servers import manage_views, staff_views, views
+from servers.addressing import address_views
 from servers.maintaining import maintenance_staff_views, status_views
 from servers.networking import network_views, request_views
 from servers.safeguarding import safeguard_views
@@ -21,6 +22,7 @@ urlpatterns = [
     path("servers/<str:reference>/terminal/", terminal_views.server_terminal, name="server_terminal"),
     path("servers/<str:reference>/backups/", copy_views.server_backups, name="server_backups"),
     path("servers/<str:reference>/keys/", views.server_keys, name="server_keys"),
+    path("addresses/", address_views.address_list, name="address_list"),
     path("keys/", views.key_list, name="key_list"),
     path("keys/add/", views.key_add, name="key_add"),
     path("keys/<int:pk>/delete/", views.key_delete, name="key_delete"),
@@ -44,6 +46,7 @@ urlpatterns = [
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
     path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),
     path("ops/firewall/<str:number>/decide/", request_views.firewall_request_decide, name="firewall_request_decide"),
+    path("ops/addresses/", address_views.pool_list, name="staff_pool_list"),
     path("ops/interruptions/", maintenance_staff_views.interruption_list, name="staff_interruption_list"),
     path("ops/interruptions/new/", maintenance_staff_views.interruption_new, name="staff_interruption_new"),
     path(

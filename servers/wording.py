@@ -35,13 +35,14 @@ VERBS: dict[str, str | Promise] = {
     Verb.FIREWALL: _("Change of the firewall"),
     Verb.SNAPSHOT: _("Snapshot"),
     Verb.RESTORE: _("Restoring of a copy"),
+    Verb.ADDRESS: _("Move of an address"),
 }
 ICONS = {
     Verb.CREATE: "add", Verb.START: "play", Verb.STOP: "stop", Verb.REBOOT: "reboot", Verb.SUSPEND: "locked",
     Verb.CUT: "power", Verb.RENAME: "edit", Verb.REBUILD: "disk", Verb.RESCUE: "support", Verb.LEAVE_RESCUE: "undo",
     Verb.PROTECT: "shield", Verb.UNPROTECT: "shield", Verb.RESUME: "unlocked", Verb.RESIZE: "services",
     Verb.DESTROY: "trash", Verb.FIREWALL: "shield", Verb.SNAPSHOT: "disk",
-    Verb.RESTORE: "undo",
+    Verb.RESTORE: "undo", Verb.ADDRESS: "address",
 }  # fmt: skip
 TONES = {"waiting": "info", "done": "good", "failed": "bad", "cancelled": "neutral"}
 QUESTIONS: dict[str, str | Promise] = {
@@ -87,6 +88,8 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.METER: _("Meter silent"),
     Finding.HOST_KEY: _("Host key changed"),
     Finding.FIREWALL: _("Firewall changed at the place"),
+    Finding.ADDRESS_EXTRA: _("Address on a machine that does not hold it"),
+    Finding.ADDRESS_LOST: _("Address missing on its machine"),
     Finding.COPY_LOST: _("Copy of a disk missing"),
     Finding.COPY_EXTRA: _("Copy of a disk that nobody asked for"),
 }
@@ -142,6 +145,9 @@ def _note(action: ServerAction) -> str:
         return f"{facts['before']} → {facts['after']}: {outcome}"
     if action.verb == Verb.REBUILD:
         return f"{places.images(action.server.place).get(facts['image'], facts['image'])}: {outcome}"
+    if action.verb == Verb.ADDRESS:
+        ends = [facts["from_name"] or gettext("on no server"), facts["to_name"] or gettext("on no server")]
+        return f"{facts['ip']}: {' → '.join(ends)}: {outcome}"
     if action.verb == Verb.FIREWALL:
         many = facts.get("rules", 0)
         rules = ngettext("%(many)s rule", "%(many)s rules", many) % {"many": many}

@@ -51,8 +51,8 @@ PACKAGES: Sequence[dict[str, Any]] = (
 OPTIONS: Sequence[dict[str, Any]] = (
     {
         "code": "vps-address", "name": "Additional IPv4 address", "name_fr": "Adresse IPv4 supplémentaire",
-        "summary": "Reserved for your server, released with it.",
-        "summary_fr": "Réservée à votre serveur, libérée avec lui.",
+        "summary": "Moves between your servers, released with the one it was ordered with.",
+        "summary_fr": "Se déplace entre vos serveurs, libérée avec celui qui l’a commandée.",
         "month": "2.00", "year": "20.00", "maximum": 4,
     },
 )  # fmt: skip
@@ -82,6 +82,12 @@ LATER: Sequence[dict[str, Any]] = (
         "summary": "As often as every six hours, kept for up to sixty days: you choose.",
         "summary_fr": "Jusqu’à une fois toutes les six heures, conservée jusqu’à soixante jours : vous choisissez.",
         "month": "9.90", "year": "99.00", "maximum": 1, "one_of": LEVELS,
+    },
+    {
+        "code": "vps-address-v6", "name": "Additional IPv6 address", "name_fr": "Adresse IPv6 supplémentaire",
+        "summary": "Moves between your servers, released with the one it was ordered with.",
+        "summary_fr": "Se déplace entre vos serveurs, libérée avec celui qui l’a commandée.",
+        "month": "0.00", "year": "0.00", "maximum": 4, "one_of": "",
     },
     {
         "code": "vps-recovery", "name": "Disaster recovery", "name_fr": "Reprise après sinistre",

@@ -6,6 +6,7 @@ from ninja import NinjaAPI, Router
 from panel.api import problems
 from panel.api.auth import Bearer
 from panel.api.endpoints import (
+    addresses,
     cases,
     contests,
     funds,
@@ -46,6 +47,7 @@ api = NinjaAPI(
 api.add_router("/servers", servers.router)
 api.add_router("/servers", server_copies.router)
 api.add_router("/servers", server_access.router)
+api.add_router("/addresses", addresses.router)
 api.add_router("", orders.router)
 api.add_router("/subscriptions", subscriptions.router)
 api.add_router("", transfers.router)

@@ -43,7 +43,7 @@ def _network(request: HttpRequest, reference: str, template: str, here: str) -> 
     deed, _colon, number = request.POST.get("deed", "").partition(":") if request.method == "POST" else ("", "", "")
     if request.method == "POST" and deed not in DEEDS:
         raise Http404(deed)
-    held = server.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
+    held = server.holdings.attached().select_related("address").order_by("-is_first", "pk")
     ips = [str(one.address.ip) for one in held]
     shown: dict[str, Any] = {
         "forms": _forms(request, row.own, deed, ips), "edited": _edited(request, row.own, deed), "ips": ips

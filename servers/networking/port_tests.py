@@ -38,7 +38,7 @@ def ask(server: Server, ip: str, port: int, *, actor: Actor, now: datetime) -> P
     actions.TEST_PORT.check(actor, server)
     if not 0 < port < 65_536:
         raise RuleViolation(firewall_wording.sentence(Wrong("ports", "out_of_range", port)), field="port")
-    held = {str(one) for one in server.holdings.filter(until=None).values_list("address__ip", flat=True)}
+    held = {str(one) for one in server.holdings.attached().values_list("address__ip", flat=True)}
     if _plain(ip) not in held:
         raise RuleViolation(_("This is not an address of this server."), field="ip")
     under_way = server.port_tests.filter(ip=_plain(ip), port=port, state=PortTest.State.WAITING).first()
@@ -83,7 +83,7 @@ class TryPort(operations.Handler):
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         test = PortTest.objects.select_related("server").get(pk=op.payload["test"])
         server = test.server
-        still = server.holdings.filter(until=None, account=test.account_id, address__ip=test.ip)
+        still = server.holdings.attached().filter(account=test.account_id, address__ip=test.ip)
         if server.state not in ON_THE_HOST or not still.exists():
             return {"met": str(PortTest.State.FAILED)}
         cloud = providers.get(server.place)

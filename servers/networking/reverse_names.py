@@ -35,7 +35,7 @@ def set_name(server: Server, ip: str, name: str, *, actor: Actor, now: datetime)
             _("Write a full host name such as mail.example.com, of letters, digits and hyphens."), rule=RULE,
             field="name",
         )  # fmt: skip
-    held = server.holdings.filter(until=None).select_related("address")
+    held = server.holdings.attached().select_related("address")
     holding = next((one for one in held if str(one.address.ip) == ip.strip()), None)
     if holding is None:
         raise RuleViolation(_("This is not an address of this server."), rule=RULE, field="ip")
@@ -73,13 +73,13 @@ def released(event: Event, *, now: datetime) -> None:
 
 def handed_over(server: Server) -> None:
     """The addresses went over with their server, and so do their names."""
-    held = server.holdings.filter(until=None).values("address_id")
+    held = server.holdings.attached().values("address_id")
     ReverseName.objects.filter(address__in=held).update(account=server.account_id)
 
 
 def names_of(server: Server) -> list[tuple[AddressHolding, ReverseName | None]]:
     """Each address that the server holds, the first one first, with its name."""
-    rows = server.holdings.filter(until=None).select_related("address__reverse__operation")
+    rows = server.holdings.attached().select_related("address__reverse__operation")
     return [(one, getattr(one.address, "reverse", None)) for one in rows.order_by("-is_first", "pk")]
 
 

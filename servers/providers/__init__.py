@@ -148,6 +148,10 @@ class Capabilities:
     first_boot: bool = False
     extra_addresses: bool = False
     """Further addresses can be attached to a machine and detached from it (SRV-3)."""
+    ipv6: bool = False
+    """Such an address can be one of IPv6."""
+    any_block: bool = False
+    """The place routes whatever block it is told: staff can add blocks of addresses."""
     resize: bool = False
     """A machine can be given another size; its disk only grows."""
     snapshots: bool = False

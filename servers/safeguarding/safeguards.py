@@ -112,7 +112,7 @@ def limit(
 def _limited(server: Server, how: How) -> list[Server | Address]:
     if how is How.POWER:
         return [server]
-    return [one.address for one in server.holdings.filter(until=None).select_related("address").order_by("pk")]
+    return [one.address for one in server.holdings.attached().select_related("address").order_by("pk")]
 
 
 def _letter(server: Server, threat: Threat, how: How, reason: str, steps: str) -> str:

@@ -1,5 +1,6 @@
 """A running server follows its subscription to another package or other options (SUB-12, SRV-3, SRV-8)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +14,20 @@ from panel.core.actors import SYSTEM
 from panel.core.calendars import paris_date
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
-from servers import action_log, actions, addresses, enforcement, metering, providers
+from servers import action_log, actions, enforcement, metering, providers
 from servers.action_log import attach, begin, finish, reopen, step, told
+from servers.addressing import holdings, moving, pool
+from servers.addressing.address_rules import WhyNot as WhyNotMoved
+from servers.addressing.address_wording import SENTENCES
 from servers.models import Server, ServerAction, TrafficMonth
 from servers.rules import ON_THE_HOST, Power, State, Verb, WhyNot
 
 SIZE = ("vcpu", "memory_mb", "disk_gb")
 
 
-def refusal(server: Server, package: Package, extra: int) -> str:
-    """Why the server cannot become `package` with `extra` additional addresses, in the reader's language; empty when it
-    can."""
+def refusal(server: Server, package: Package, extra: Mapping[int, int]) -> str:
+    """Why the server cannot become `package` with `extra` additional addresses of each family, in the reader's
+    language; empty when it can."""
     if server.state not in ON_THE_HOST:
         reason = {State.FAILED: WhyNot.FAILED, State.ORDERED: WhyNot.NOT_READY, State.CREATING: WhyNot.NOT_READY}
         return str(actions.SENTENCES[reason.get(State(server.state), WhyNot.ENDED)])
@@ -31,7 +35,11 @@ def refusal(server: Server, package: Package, extra: int) -> str:
         return str(actions.SENTENCES[WhyNot.SUSPENDED])
     if server.actions.filter(state=ServerAction.State.WAITING, verb=Verb.RESIZE).exists():
         return str(actions.SENTENCES[WhyNot.BUSY])
-    can, more = providers.get(server.place).capabilities, extra - server.extra_addresses
+    if moving.under_way(server):
+        return _("An address is on its way to or from this server. Please try again in a minute.")
+    can = providers.get(server.place).capabilities
+    had = {pool.IPV4: server.extra_addresses, pool.IPV6: server.extra_addresses6}
+    more = {family: extra[family] - count for family, count in had.items()}
     if package.code != server.size["code"]:
         if not can.resize:
             return _("At this place a server cannot be given another size. Please order a new one and move.")
@@ -40,14 +48,16 @@ def refusal(server: Server, package: Package, extra: int) -> str:
                 "The disk of %(has)s GB cannot be made smaller: %(package)s has %(gets)s GB. "
                 "Please order a new server and move."
             ) % {"has": server.size["disk_gb"], "gets": package.spec["disk_gb"], "package": package.name}
-    if more and not can.extra_addresses:
+    if (any(more.values()) and not can.extra_addresses) or (more[pool.IPV6] > 0 and not can.ipv6):
         return _("Additional addresses are not on offer at this place.")
-    if more > 0 and addresses.left(server.place) < more:
+    if any(pool.left(server.place, family) < count for family, count in more.items() if count > 0):
         return _("There are not enough free addresses at this place just now.")
+    if any(count > 0 for count in more.values()) and enforcement.restrictions_on(server):
+        return str(SENTENCES[WhyNotMoved.TARGET_RESTRICTED])
     return ""
 
 
-def follow(server: Server, subscription: Subscription, extra: int, *, now: datetime) -> None:
+def follow(server: Server, subscription: Subscription, extra: Mapping[int, int], *, now: datetime) -> None:
     """Write down what the server shall be, and have it carried out; in the transaction of the change. The running
     traffic month keeps the larger allowance, the ones after it have the new one (SRV-4)."""
     server = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=server.pk)
@@ -55,8 +65,9 @@ def follow(server: Server, subscription: Subscription, extra: int, *, now: datet
         return
     spec = subscription.package.spec
     server.size = {"code": subscription.package.code, **{name: spec[name] for name in SIZE}}
-    server.extra_addresses, server.included_bytes = extra, spec["included_bytes"]
-    server.save(update_fields=["size", "extra_addresses", "included_bytes"])
+    server.extra_addresses, server.extra_addresses6 = extra[pool.IPV4], extra[pool.IPV6]
+    server.included_bytes = spec["included_bytes"]
+    server.save(update_fields=["size", "extra_addresses", "extra_addresses6", "included_bytes"])
     today, months = paris_date(now), TrafficMonth.objects.filter(server=server)
     months.filter(ends_on__gt=today, included_bytes__lt=server.included_bytes).update(
         included_bytes=server.included_bytes
@@ -82,6 +93,7 @@ class ResizeServer(operations.Handler):
         if server.state not in ON_THE_HOST:
             return {"skipped": server.state}
         reopen(op.payload["action"])
+        moving.wait_for_moves(server)
         cloud = providers.get(server.place)
         node = cloud.get(server.provider_ref)
         if node is None:
@@ -100,14 +112,14 @@ class ResizeServer(operations.Handler):
             return []
         with transaction.atomic():
             server = Server.objects.select_for_update().get(pk=server.pk)
-            held = addresses.ensure_held(server, now=now)
-            surplus = addresses.surplus(server)
+            held = holdings.ensure_held(server, now=now)
+            surplus = holdings.surplus(server)
         gone = {holding.pk for holding in surplus}
         for holding in held:
-            if not holding.is_first and holding.pk not in gone:
+            here = holding.attached and holding.server_id == server.pk
+            if here and not holding.is_first and holding.pk not in gone:
                 cloud.attach_address(ref, str(holding.address.ip))
-        for holding in surplus:
-            cloud.detach_address(ref, str(holding.address.ip))
+        moving.detach(surplus)
         return sorted(gone)
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
@@ -115,8 +127,8 @@ class ResizeServer(operations.Handler):
         if "skipped" in result:
             finish(op.payload["action"], ServerAction.State.CANCELLED, now)
             return
-        released = server.holdings.filter(until=None, pk__in=result["released"]).select_related("address")
-        addresses.give_back(server, released, now=now)
+        released = server.ordered_holdings.now().filter(pk__in=result["released"]).select_related("address")
+        holdings.give_back(server, released, now=now)
         finish(op.payload["action"], ServerAction.State.DONE, now)
         told(server, "servers.server.resized", now=now, rule="SUB-12")
 

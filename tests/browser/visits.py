@@ -109,6 +109,6 @@ def addresses(name: str, things: dict[str, Any]) -> list[str]:
 
 FACES = {
     "servers:server_list": ("?q=nothing-like-this",), "invoicing_staff:mandate_list": ("?q=nothing-like-this",),
-    "servers:staff_server_list": ("?q=nothing-like-this",),
+    "servers:staff_server_list": ("?q=nothing-like-this",), "servers:staff_pool_list": ("?q=198.51.100.7",),
     "tickets:ticket_list": ("?show=closed",),
 }  # fmt: skip

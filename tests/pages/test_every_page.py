@@ -42,6 +42,7 @@ def names(resolver: URLResolver, space: str = "") -> Iterator[str]:
 # pages of the API without anything in their address
 BARE = {
     "api:list_servers",
+    "api:list_addresses",
     "api:list_orders",
     "api:list_invoices",
     "api:list_subscriptions",
@@ -194,6 +195,7 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
         **dict.fromkeys(("servers:interruption", "servers:staff_interruption_detail"), announced),
         "api:withdraw_server_firewall": {**server, "number": made.ticket.number},
         "api:set_server_name": {**server, "address": "203.0.113.1"},
+        **{f"api:{name}": {"address": "203.0.113.1"} for name in ("move_address", "give_address_back")},
         **{
             key: {**server, "copy_reference": "CPY-22222222"}
             for key in ("api:delete_server_copy", "api:restore_server_copy")

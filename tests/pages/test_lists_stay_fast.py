@@ -163,6 +163,19 @@ def test_dashboard_with_servers(world: World, cloud: Control) -> None:
     assert queries(client, "/") <= few
 
 
+def test_addresses(world: World, cloud: Control, console: Client) -> None:
+    alice = world.customer()
+    client = logged_in(alice.user, alice.account)
+
+    def more(number: int) -> None:
+        server_of(world, alice, name=f"web-{number}", options={"vps-address": 1})
+
+    same_cost(client, "/addresses/", more)
+    pools = queries(console, "/ops/addresses/")
+    more(MANY)
+    assert queries(console, "/ops/addresses/") <= pools
+
+
 def test_subscriptions(world: World, cloud: Control, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names of services and prices of options are asked once a page; every subscription is within reach."""
     monkeypatch.setattr("panel.core.clock.now", lambda: world.now)

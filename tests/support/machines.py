@@ -12,7 +12,7 @@ from invoicing.models import Family, Package, Subscription
 from invoicing.subscribing import kinds
 from panel import terms
 from panel.core import calendars, references
-from servers import addresses
+from servers.addressing import holdings
 from servers.models import Server
 from servers.providers.simulated.control import Control
 from tests.support.world import Customer, World
@@ -79,4 +79,4 @@ def first_ip(server: Server) -> str:
 
 def holder_names(ip: str, world: World) -> list[str]:
     """Who holds `ip` at the world's now."""
-    return [str(holding.account) for holding in addresses.holders_between(ip, world.now, world.now)]
+    return [str(holding.account) for holding in holdings.holders_between(ip, world.now, world.now)]

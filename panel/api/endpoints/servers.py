@@ -126,7 +126,7 @@ def get_server(request: HttpRequest, reference: str) -> ServerFull:
 
 
 def _full(row: Server) -> ServerFull:
-    held = row.holdings.filter(until=None).select_related("address").order_by("-is_first", "pk")
+    held = row.holdings.attached().select_related("address").order_by("-is_first", "pk")
     return ServerFull(
         **_fields(row), addresses=[one.address.ip for one in held], host_key=row.host_key,
         subscription=row.subscription.reference,

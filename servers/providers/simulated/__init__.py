@@ -68,7 +68,7 @@ class SimulatedCloud(SimulatedSnapshots):
             label=self.label, simulated=True, start_stop=True, reboot=True, block_address=True, counters=True,
             vitals=True, host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True,
             rebuild=True, rescue=True, first_boot=True, firewall=Filtering(), snapshots=True, restore=True,
-            chooses_address=self.network is not None,
+            chooses_address=self.network is not None, ipv6=True, any_block=self.network is None,
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -228,6 +228,9 @@ class SimulatedCloud(SimulatedSnapshots):
     def attach_address(self, ref: str, ip: str) -> None:
         with self._call("attach_address", ref) as db:
             row = self._ready(db, ref)
+            taken = "SELECT 1 FROM address JOIN machine ON machine = id WHERE place = ? AND ip = ? AND machine <> ?"
+            if db.execute(taken, (self.place, ip, row["id"])).fetchone():
+                raise ProviderError(f"{ip} is on another machine", permanent=True, code="refused")
             db.execute("INSERT OR IGNORE INTO address (machine, ip, first) VALUES (?, ?, 0)", (row["id"], ip))
 
     def detach_address(self, ref: str, ip: str) -> None:

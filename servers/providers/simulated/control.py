@@ -93,6 +93,14 @@ class Control:
                 (ip, ref),
             )
 
+    def put_address(self, ref: str, ip: str, *, there: bool) -> None:
+        """An address comes to a machine, or goes, behind the panel's back."""
+        with self.store.writing() as db:
+            (machine,) = db.execute("SELECT id FROM machine WHERE place = ? AND ref = ?", (self.place, ref)).fetchone()
+            db.execute("DELETE FROM address WHERE machine = ? AND ip = ?", (machine, ip))
+            if there:
+                db.execute("INSERT INTO address (machine, ip, first) VALUES (?, ?, 0)", (machine, ip))
+
     def refs(self) -> list[str]:
         """Every machine of the place."""
         with self.store.reading() as db:

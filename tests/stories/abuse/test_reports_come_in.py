@@ -12,7 +12,7 @@ from abuse.models import Case, CourtesyCount, Report
 from abuse.reports import Category, Confidence, Precision, ReportDraft, Source, Span
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import addresses
+from servers.addressing import holdings
 from servers.models import Address, AddressHolding, Server
 from tests.support.desk import Desk, steps
 from tests.support.machines import first_ip, server_of
@@ -53,7 +53,7 @@ def test_an_unproven_or_unknown_reporter_waits_for_staff(
 def test_staff_accepts_and_then_the_clock_starts(world: World, desk: Desk, server: Server) -> None:
     report = only(desk.report(first_ip(server), to="abuse@clause.example"))
     world.advance(hours=5)
-    (holding,) = addresses.holders_between(first_ip(server), world.now, world.now)
+    (holding,) = holdings.holders_between(first_ip(server), world.now, world.now)
     case = intake.accept(report.pk, holding=holding, category="copyright", actor=desk.staff, now=world.now)
     world.work()
     case.refresh_from_db()
@@ -123,7 +123,7 @@ def test_it_is_about_who_held_the_address_at_the_time(
     other = server_of(world, bob, name="bob")
     Address.objects.filter(pk=holding.address_id).update(state="held")
     theirs = AddressHolding.objects.create(
-        address=holding.address, server=other, account=bob.account, is_first=False, since=world.now
+        address=holding.address, server=other, ordered_with=other, account=bob.account, is_first=False, since=world.now
     )
     world.advance(hours=1)
     report = only(desk.report(ip, at=during))
@@ -133,7 +133,7 @@ def test_it_is_about_who_held_the_address_at_the_time(
     world.advance(hours=48, seconds=1, sweeps=["abuse.escalate"])
     step = report.case.steps.get()
     assert (step.state, step.held_because) == ("held", "not_held")
-    assert addresses.current_holding(holding.address) == theirs
+    assert holdings.current_holding(holding.address) == theirs
     assert not Address.objects.get(pk=holding.address_id).blocked
 
 
@@ -158,7 +158,7 @@ def test_an_unreadable_mail_is_kept_and_staff_reads_it(world: World, desk: Desk,
     assert (report.state, report.why, report.source_ip) == ("waiting", "unread", None)
     assert report.body.explanation.strip() == "It is bad."
     intake.name_source(report.pk, ip=first_ip(server), happened=world.now, actor=desk.staff, now=world.now)
-    (holding,) = addresses.holders_between(first_ip(server), world.now, world.now)
+    (holding,) = holdings.holders_between(first_ip(server), world.now, world.now)
     case = intake.accept(report.pk, holding=holding, category="general", actor=desk.staff, now=world.now)
     assert case.kind == "general"
 
@@ -176,7 +176,7 @@ def test_one_notice_about_two_customers_makes_two_cases_each_with_its_own_words(
     made = desk.receive(raw.as_bytes(), "abuse@clause.example").reports
     assert [report.source_ip for report in made] == [one, two]
     for report, holder in zip(made, (server, other), strict=True):
-        (holding,) = addresses.holders_between(first_ip(holder), world.now, world.now)
+        (holding,) = holdings.holders_between(first_ip(holder), world.now, world.now)
         case = intake.accept(report.pk, holding=holding, category="copyright", actor=desk.staff, now=world.now)
         words = case.ticket.messages.get().body
         assert first_ip(holder) in words

@@ -8,7 +8,8 @@ from panel.accounts import restrictions
 from panel.accounts.models import Restriction
 from panel.core.actors import CLOCK
 from panel.core.models import Event
-from servers import addresses, providers
+from servers import providers
+from servers.addressing import blocking
 from servers.models import Address, Server
 from servers.providers.simulated.control import Control
 from tests.support.machines import first_ip, server_of
@@ -57,7 +58,7 @@ def test_asking_twice_and_a_lost_answer_make_one_effect(cloud: Control) -> None:
     cloud.plan("block_address", "lost")
     restriction = restrict(world, server)
     with transaction.atomic():
-        addresses.request_block(Address.objects.get(ip=first_ip(server)), restriction=restriction, now=world.now)
+        blocking.request_block(Address.objects.get(ip=first_ip(server)), restriction=restriction, now=world.now)
     for _ in range(3):
         world.advance(seconds=30)
     assert cloud.calls("block_address") == ["lost"]

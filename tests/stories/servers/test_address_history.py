@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from invoicing.subscribing import kinds
-from servers import addresses
+from servers.addressing import holdings
 from servers.models import Address, AddressHolding, Server
 from servers.providers.simulated.control import Control
 from tests.support.machines import first_ip, server_of, simulated_place, subscribe
@@ -42,13 +42,13 @@ def test_an_address_rests_before_the_next_holder_and_history_tells_them_apart(tm
         assert first_ip(second) == ip
 
         def names(start, stop):  # type: ignore[no-untyped-def]
-            return [holding.account for holding in addresses.holders_between(ip, start, stop)]
+            return [holding.account for holding in holdings.holders_between(ip, start, stop)]
 
         assert names(while_alice, while_alice) == [alice.account]
         assert names(world.now, world.now) == [bob.account]
         assert names(ended + timedelta(seconds=1), ended + timedelta(days=1)) == []
         assert names(while_alice, world.now) == [bob.account, alice.account]
-        assert addresses.holders_between("not an address", world.now, world.now) == []
+        assert holdings.holders_between("not an address", world.now, world.now) == []
 
 
 def test_the_last_instant_of_a_holding_belongs_to_nobody_and_the_first_to_its_holder(cloud: Control) -> None:
@@ -60,8 +60,8 @@ def test_the_last_instant_of_a_holding_belongs_to_nobody_and_the_first_to_its_ho
     end(server, world)
     until = server.holdings.get().until
     assert until is not None
-    assert len(addresses.holders_between(ip, since, since)) == 1
-    assert addresses.holders_between(ip, until, until) == []
+    assert len(holdings.holders_between(ip, since, since)) == 1
+    assert holdings.holders_between(ip, until, until) == []
 
 
 def test_the_database_refuses_two_holders_at_one_time(cloud: Control) -> None:
@@ -72,6 +72,7 @@ def test_the_database_refuses_two_holders_at_one_time(cloud: Control) -> None:
     overlapping = AddressHolding(
         address=holding.address,
         server=other,
+        ordered_with=other,
         account=other.account,
         is_first=False,
         since=holding.since + timedelta(hours=1),
@@ -107,7 +108,7 @@ def test_an_address_that_the_place_chose_is_written_down_like_any_other(tmp_path
         server = server_of(world, alice)
         ip = first_ip(server)
         assert ip.startswith("192.0.2.")
-        assert [holding.account for holding in addresses.holders_between(ip, world.now, world.now)] == [alice.account]
+        assert [holding.account for holding in holdings.holders_between(ip, world.now, world.now)] == [alice.account]
         end(server, world)
         assert Address.objects.get(ip=ip).state == "quarantine"
         assert first_ip(server_of(world, world.customer("Bob"))) == ip  # the place gave it again: it is theirs to give
