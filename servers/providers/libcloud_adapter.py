@@ -36,7 +36,7 @@ LAG = 120
 """Seconds after which a machine that was asked for is listed, where the configuration does not say: the longest call,
 and as much again."""
 NO_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
-VENDORS: Mapping[str, str] = {name: f"servers.providers.vendors.{name}" for name in ("digitalocean", "vultr")}
+VENDORS: Mapping[str, str] = {name: f"servers.providers.vendors.{name}" for name in ("digitalocean", "vultr", "ec2")}
 """Drivers whose vendor has habits of its own: name -> the module whose `Vendor` knows them."""
 
 POWERS: Mapping[str, Power] = {

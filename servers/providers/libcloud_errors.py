@@ -23,8 +23,9 @@ READING = frozenset({"list", "look", "catalogue", "list snapshots", "read the fi
 """Verbs that change nothing, so that their outcome cannot be unknown."""
 FULL = ("capacity", "no valid host", "out of stock", "unavailable", "not available", "quota", "limit")
 """What places say, in their own words, when there is no room for one more machine now."""
-BUSY = ("pending event", "task_state", "is locked", "is not in a", "incorrectstate", "in vm_state")
+BUSY = ("pending event", "task_state", "is locked", "is not in a", "incorrectinstancestate", "in vm_state")
 """What they say when a machine is occupied by something asked for before."""
+THROTTLED = ("requestlimitexceeded", "throttl", "rate limit")
 
 
 @contextmanager
@@ -60,12 +61,12 @@ def answered(error: BaseHTTPError, verb: str, label: str) -> ProviderError:
     wait = _asked_to_wait(error)
     if status in (401, 403) and not _any(FULL, said):
         return ProviderError(f"{label} refuses our credentials: {message}", permanent=True, code="credentials")
+    if status == TOO_MANY or _any(THROTTLED, said):
+        return ProviderError(message, code="too_many", wait=wait or 60)
     if status >= BROKEN:
         full = _any(FULL[:3], said)
         unknown = verb not in READING and not full and not wait
         return ProviderError(message, code="out_of_capacity" if full else "unavailable", wait=wait, unknown=unknown)
-    if status == TOO_MANY:
-        return ProviderError(message, code="too_many", wait=wait or 60)
     if _any(BUSY, said):
         return ProviderError(message, code="busy")
     if _any(FULL, said) and verb in {"create", "resize"}:

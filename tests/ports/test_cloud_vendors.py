@@ -9,7 +9,7 @@ from panel.core.errors import Failure, ProviderError
 from servers.providers import Node
 from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.rules import Power
-from tests.support.vendors.stages import KEY, LARGE, STAGES, Stage, stage
+from tests.support.vendors.stages import KEY, LARGE, SLOW, STAGES, Stage, stage
 from tests.support.vendors.wire import Answer
 
 
@@ -183,7 +183,7 @@ def test_a_new_machine_that_does_not_show_yet_is_waited_for(name: str) -> None:
         assert far.cloud.capabilities.lag > 0
 
 
-@pytest.mark.parametrize("name", sorted(STAGES))
+@pytest.mark.parametrize("name", sorted(SLOW))
 def test_what_takes_long_is_not_confirmed_and_done_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with stage(name) as far:
         node = made(far)

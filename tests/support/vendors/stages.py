@@ -10,6 +10,7 @@ from django.test import override_settings
 from servers import providers
 from servers.providers import NodeSpec, Size
 from servers.providers.libcloud_adapter import LibcloudProvider
+from tests.support.vendors import ec2
 from tests.support.vendors.digitalocean import TOKEN as DO_TOKEN
 from tests.support.vendors.digitalocean import digitalocean
 from tests.support.vendors.vultr import TOKEN as VULTR_TOKEN
@@ -67,7 +68,21 @@ def _vultr(vendor: Vendor) -> Stage:
     ))  # fmt: skip
 
 
-STAGES = {"digitalocean": (digitalocean, _do), "vultr": (vultr, _vultr)}
+def _ec2(vendor: Any) -> Stage:
+    arguments = {
+        "key": "test", "secret": "test", "region": ec2.REGION, "host": "127.0.0.1", "port": vendor.port,
+        "secure": False,
+    }  # fmt: skip
+    config = {
+        "provider": "libcloud", "driver": "ec2", "label": "Amazon", "arguments": arguments,
+        "sizes": {"vps-s": "t3.micro", "vps-m": "t3.small"}, "images": {"debian-13": vendor.image},
+    }  # fmt: skip
+    return Stage(vendor, config, ("GET", "/RunInstances"), ec2.error)
+
+
+STAGES = {"digitalocean": (digitalocean, _do), "vultr": (vultr, _vultr), "ec2": (ec2.amazon, _ec2)}
+SLOW = frozenset({"digitalocean", "vultr"})
+"""Where a deed can be made to take long."""
 
 
 @contextmanager
