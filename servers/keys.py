@@ -20,7 +20,7 @@ from panel.core import events, operations
 from panel.core.actors import Actor
 from panel.core.errors import NotYet, RuleViolation
 from panel.core.models import Operation
-from servers import providers
+from servers import places, providers
 from servers.action_log import published
 from servers.models import KeyOnServer, Server, SshKey
 from servers.rules import ON_THE_HOST, State
@@ -127,10 +127,25 @@ def _want(key: SshKey, server: Server, *, wanted: bool, now: datetime) -> None:
     row.save(update_fields=["wanted", "turn"])
     if server.state in {State.DESTROYING, State.DESTROYED}:
         return
+    _say(row, now=now)
+
+
+def _say(row: KeyOnServer, *, now: datetime) -> None:
     operations.enqueue(
-        SetKey.kind, key=f"servers.keys:{row.pk}:{row.turn}", now=now, account_id=key.account_id, subject=server,
+        SetKey.kind, key=f"servers.keys:{row.pk}:{row.turn}", now=now, account_id=row.account_id, subject=row.server,
         payload={"row": row.pk},
     )  # fmt: skip
+
+
+def say_again(server: Server, *, now: datetime) -> None:
+    """A disk of another time has the keys of then: where the place reaches them, those that are wanted by now are put
+    on again, and those that are not are taken off; in the transaction that the disk is known in."""
+    if not places.capabilities(server.place).keys:
+        return
+    for row in server.keys.select_for_update():
+        row.turn += 1
+        row.save(update_fields=["turn"])
+        _say(row, now=now)
 
 
 @transaction.atomic

@@ -25,6 +25,7 @@ from servers.models import Firewall, Server, ServerAction
 from servers.networking import firewall_rules, firewall_wording
 from servers.networking.firewall_models import digest
 from servers.networking.firewall_rules import MOST_RULES, Policy, Reach, Wrong
+from servers.providers import security_groups
 from servers.rules import ON_THE_HOST, State, Verb
 from servers.verbs.power import hold
 
@@ -110,6 +111,8 @@ def check_able(server: Server, policy: Policy) -> None:
         raise RuleViolation(
             _("At this place a rule can only let something in; everything else is dropped."), rule=RULE, field="action"
         )
+    if not can.drops and security_groups.repeated(policy):
+        raise RuleViolation(_("At this place no two rules may say the same."), rule=RULE, field="ports")
 
 
 @transaction.atomic

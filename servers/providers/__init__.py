@@ -138,6 +138,8 @@ class Capabilities:
     rename: bool = False
     rebuild: bool = False
     rescue: bool = False
+    rescue_keys: bool = True
+    """A rescue system lets in whatever keys it is given; False: only those of the last build, whatever it is given."""
     block_address: bool = False
     counters: bool = False
     vitals: bool = False

@@ -36,7 +36,9 @@ LAG = 120
 """Seconds after which a machine that was asked for is listed, where the configuration does not say: the longest call,
 and as much again."""
 NO_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
-VENDORS: Mapping[str, str] = {name: f"servers.providers.vendors.{name}" for name in ("digitalocean", "vultr", "ec2")}
+VENDORS: Mapping[str, str] = {
+    name: f"servers.providers.vendors.{name}" for name in ("digitalocean", "vultr", "ec2", "openstack")
+}
 """Drivers whose vendor has habits of its own: name -> the module whose `Vendor` knows them."""
 
 POWERS: Mapping[str, Power] = {
@@ -352,8 +354,8 @@ def _names(item: Any) -> set[str]:
     return {str(item.id), str(extra.get("slug") or item.id)}
 
 
-def first_boot_script(spec: NodeSpec) -> str:
-    """What a cloud image runs at its first start: the keys for root, then the customer's own script."""
+def first_boot_script(spec: NodeSpec, *, before: str = "") -> str:
+    """What a cloud image runs at its first start: the keys for root, `before`, then the customer's own script."""
     lines = [
         "#!/bin/sh",
         "umask 077",
@@ -361,6 +363,7 @@ def first_boot_script(spec: NodeSpec) -> str:
         "cat >> /root/.ssh/authorized_keys <<'KEYS'",
         *spec.keys,
         "KEYS",
+        *before.splitlines(),
     ]
     if spec.first_boot:
         lines += ["cat > /root/first-boot.sh <<'FIRST_BOOT_END'", spec.first_boot.rstrip("\n"), "FIRST_BOOT_END"]

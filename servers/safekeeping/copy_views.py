@@ -126,6 +126,7 @@ def _context(server: Server, plan: BackupPlan | None, asking: Actor, now: dateti
         "snapshots": sum(row.copy.kind == Kind.SNAPSHOT and row.copy.state in (CopyState.WAITING, CopyState.READY)
                          for row in rows),
         "most": law.snapshots, "stay_days": law.after_end_days, "able": able.snapshots, "restores": able.restore,
+        "keys_follow": able.keys,
         "place": places.label(server.place), "simulated": places.is_simulated(server.place),
         "image": places.images(server.place).get(server.image, server.image),
         "may_change": actions.SNAPSHOT.permits(asking), "reason": actions.SNAPSHOT.refusal(asking, server),

@@ -13,12 +13,13 @@ from panel.core.actors import Actor
 from panel.core.crash import point
 from panel.core.errors import NotYet, ProviderError, RuleViolation
 from panel.core.models import Operation
-from servers import metering, providers, rules
+from servers import keys, metering, providers, rules
 from servers.action_log import note, noted, step
 from servers.models import Copy, Server, ServerAction
 from servers.rules import ON_THE_HOST, Power, Verb
 from servers.safekeeping import copies
 from servers.safekeeping.copy_rules import CopyState
+from servers.terminals import permits
 from servers.verbs import power
 from servers.verbs.power import MachineOperation
 
@@ -83,6 +84,13 @@ class RestoreServer(MachineOperation):
         cloud = providers.get(server.place)
         node = cloud.get(server.provider_ref)
         return _result(cloud, node) if node and node.build == op.key and node.power is Power.ON else None
+
+    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
+        super().completed(op, result, now=now)
+        server = Server.objects.get(pk=op.payload["server"])
+        if "skipped" not in result and server.state in ON_THE_HOST:
+            keys.say_again(server, now=now)
+            permits.say_again(server, now=now)
 
     def changed(self, op: Operation, result: dict[str, Any], now: datetime) -> dict[str, Any]:
         """The host key is the one that the place vouches for."""

@@ -54,6 +54,12 @@ def used_meter(server: Server, traffic: Traffic) -> SafeString:
     return _meter(server, traffic.used, traffic.included, traffic.forecast_total)
 
 
+@register.filter
+def lets_any_key_in(server: Server) -> bool:
+    """Whether a rescue system at the server's place lets in every key of the account, also one added since."""
+    return places.capabilities(server.place).rescue_keys
+
+
 @register.simple_tag
 def finding_word(kind: str) -> str | Promise:
     """What a kind of discrepancy is called."""

@@ -15,7 +15,7 @@ from panel.core import operations
 from panel.core.actors import SYSTEM, Actor
 from panel.core.errors import NotYet, RuleViolation
 from panel.core.models import Operation
-from servers import providers, remote
+from servers import places, providers, remote
 from servers.action_log import published, told
 from servers.models import Server, TerminalPermit
 from servers.rules import ON_THE_HOST, State
@@ -97,6 +97,13 @@ def keys_on(server: Server) -> tuple[str, ...]:
     """What a new disk or a rescue system of the server must let in for terminals."""
     rows = TerminalPermit.objects.filter(server=server, wanted=True)
     return tuple(rows.values_list("public_key", flat=True))
+
+
+def say_again(server: Server, *, now: datetime) -> None:
+    """A disk of another time knows the panel's key or not as it was then: it is put right, where the place can."""
+    row = TerminalPermit.objects.select_for_update().filter(server=server).exclude(public_key="").first()
+    if row is not None and places.capabilities(server.place).keys:
+        _carry_out(row, TerminalPermit.State.WAITING if row.wanted else TerminalPermit.State.ENDING, now=now)
 
 
 def _end(server: Server, *, now: datetime) -> bool:

@@ -54,6 +54,10 @@ class SimulatedSnapshots:
             (number, self.place, f"snap-{number}", token, row["ref"], row["image"], row["content"], size,
              self.boot_looks),
         )  # fmt: skip
+        db.execute(
+            "INSERT INTO snapshot_key (snapshot, body) SELECT ?, body FROM ssh_key WHERE machine = ?",
+            (number, row["id"]),
+        )
         return _snapshot(self._snapshot_row(db, f"snap-{number}"))
 
     def find_snapshot(self, token: str) -> Snapshot | None:
@@ -102,10 +106,15 @@ class SimulatedSnapshots:
 
 
 def put_on(db: Connection, machine: Row, snapshot: Row) -> None:
-    """The machine's disk holds what the snapshot's did."""
+    """The machine's disk holds what the snapshot's did, the keys of then among it."""
     db.execute(
         "UPDATE machine SET image = ?, content = ? WHERE id = ?",
         (snapshot["image"], snapshot["content"], machine["id"]),
+    )
+    db.execute("DELETE FROM ssh_key WHERE machine = ?", (machine["id"],))
+    db.execute(
+        "INSERT INTO ssh_key (machine, body) SELECT ?, body FROM snapshot_key WHERE snapshot = ?",
+        (machine["id"], snapshot["id"]),
     )
 
 

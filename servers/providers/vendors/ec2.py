@@ -25,7 +25,7 @@ class Answer(EC2Response):
 
     def parse_error(self) -> str:
         try:
-            return str(super().parse_error())
+            return str(super().parse_error())  # type: ignore[no-untyped-call]
         except MalformedResponseError:
             return str(self.body)[:200]
 

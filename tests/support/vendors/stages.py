@@ -10,7 +10,7 @@ from django.test import override_settings
 from servers import providers
 from servers.providers import NodeSpec, Size
 from servers.providers.libcloud_adapter import LibcloudProvider
-from tests.support.vendors import ec2
+from tests.support.vendors import ec2, openstack
 from tests.support.vendors.digitalocean import TOKEN as DO_TOKEN
 from tests.support.vendors.digitalocean import digitalocean
 from tests.support.vendors.vultr import TOKEN as VULTR_TOKEN
@@ -80,8 +80,27 @@ def _ec2(vendor: Any) -> Stage:
     return Stage(vendor, config, ("GET", "/RunInstances"), ec2.error)
 
 
-STAGES = {"digitalocean": (digitalocean, _do), "vultr": (vultr, _vultr), "ec2": (ec2.amazon, _ec2)}
-SLOW = frozenset({"digitalocean", "vultr"})
+def _openstack(vendor: Any) -> Stage:
+    arguments = {
+        "key": "panel", "secret": openstack.PASSWORD, "ex_force_auth_url": f"http://127.0.0.1:{vendor.port}",
+        "ex_force_auth_version": "3.x_password", "ex_tenant_name": "panel", "ex_force_service_region": "RegionOne",
+        "ex_domain_name": "Default", "api_version": "2.2", "secure": False,
+    }  # fmt: skip
+    config = {
+        "provider": "libcloud", "driver": "openstack", "label": "Roubaix", "arguments": arguments,
+        "sizes": {"vps-s": "f-1", "vps-m": "f-2"}, "images": {"debian-13": "img-13", "ubuntu-24": "img-24"},
+        "network": "public",
+    }  # fmt: skip
+    return Stage(vendor, config, ("POST", "/servers$"), openstack.error)
+
+
+STAGES = {
+    "digitalocean": (digitalocean, _do),
+    "vultr": (vultr, _vultr),
+    "ec2": (ec2.amazon, _ec2),
+    "openstack": (openstack.openstack, _openstack),
+}
+SLOW = frozenset({"digitalocean", "vultr", "openstack"})
 """Where a deed can be made to take long."""
 
 
