@@ -8,19 +8,13 @@ import hashlib
 import hmac
 import json
 import selectors
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from statistics import median
 
 from bench import floor_webhook, measure, processor, stage
 from bench.load import Connection, request
-from tests.support import cluster
 
 CONNECTIONS, ROUNDS, MESSAGES = 64, 5, 3000  # messages in a round
 REPEAT = 10  # every tenth message is one that was sent before
@@ -94,30 +88,6 @@ def load(port: int, sent: list[tuple[str, bytes]], spent: processor.Spent) -> St
     return result
 
 
-@contextmanager
-def uvicorn(application: str) -> Iterator[tuple[int, int]]:
-    """`application` served as the sockets and hooks of production are (compose.yaml); its port and process group."""
-    port = cluster.free_port()
-    command = [
-        str(Path(sys.executable).parent / "uvicorn"), application, "--host", "127.0.0.1", "--port", str(port),
-        "--lifespan", "off", "--no-access-log", "--ws-per-message-deflate", "false", "--log-level", "warning",
-    ]  # fmt: skip
-    server = subprocess.Popen(command, cwd=stage.ROOT, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with suppress(OSError):
-                Connection(port).wire.close()
-                break
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{application} did not start")
-            time.sleep(0.1)
-        yield port, server.pid
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
 def kept(acknowledged: set[str], bare: set[str]) -> dict[str, bool]:
     """Whether each 200 told the truth."""
     from django.db import connection
@@ -147,7 +117,10 @@ def main() -> None:
         with connection.cursor() as cursor:
             cursor.execute(floor_webhook.TABLE)
         stage.durable()
-        with uvicorn("panel.asgi:application") as panel, uvicorn("bench.floor_webhook:application") as floor:
+        with (
+            stage.uvicorn("panel.asgi:application") as panel,
+            stage.uvicorn("bench.floor_webhook:application") as floor,
+        ):
             contenders = {"floor": floor, "product": panel}
             for port, _group in contenders.values():
                 first = load(port, made(300), lambda: 0.0)

@@ -79,6 +79,32 @@ def granian(application: str) -> Iterator[tuple[int, int]]:
         server.wait(20)
 
 
+@contextlib.contextmanager
+def uvicorn(application: str) -> Iterator[tuple[int, int]]:
+    """`application` served as the sockets and hooks of production are (compose.yaml); its port and process group."""
+    port = cluster.free_port()
+    command = [
+        str(Path(sys.executable).parent / "uvicorn"), application, "--host", "127.0.0.1", "--port", str(port),
+        "--lifespan", "off", "--no-access-log", "--ws-per-message-deflate", "false", "--log-level", "warning",
+    ]  # fmt: skip
+    server = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        await_port(port, server)
+        yield port, server.pid
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def await_port(port: int, server: "subprocess.Popen[bytes]") -> None:
+    """Until `server` listens there; RuntimeError if it ends, or takes a minute."""
+    deadline = time.monotonic() + 60
+    while not _listens(port):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{server.args!r} did not start")
+        time.sleep(0.1)
+
+
 def _listens(port: int) -> bool:
     try:
         Connection(port).wire.close()

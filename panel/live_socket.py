@@ -30,6 +30,7 @@ CHANGED = 4401  # the rights of this person have changed, or the session has end
 OVERFULL = 1013
 MOST_TOPICS = 200  # on one socket
 LONGEST_MESSAGE = 16_384  # characters a browser may send at once
+PACE = 0.05  # seconds between two frames to one browser
 GLANCE, AGAIN = 1.0, 8.0  # seconds between two looks at who watches what, and until all of it is told anew
 REVIEW = 60.0  # seconds between two looks at whether the session and the rights still stand
 
@@ -171,12 +172,13 @@ def _wishes(text: str) -> tuple[dict[str, list[str]], float | None]:
 
 
 async def _write(send: Any, slot: Slot) -> None:
-    """Sends what has gathered, as one frame each time."""
+    """Sends what has gathered, as one frame each time: the first change at once, what follows closely together."""
     while True:
         frame = await slot.frame()
         if frame is None:
             raise Refused(CHANGED)
         await send({"type": "websocket.send", "text": frame})
+        await asyncio.sleep(PACE)
 
 
 async def _review(scope: Any, slot: Slot, actor: Actor) -> None:

@@ -1,6 +1,7 @@
 """The web server of the embedded runtime: pages, sockets and the simulated bank's pages on one port."""
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import uvicorn
 from panel.core.live.hub import hub
 from panel.runtime.bank import MOUNTED_AT
 
+MOST_FILES = 65_536
 GRACE = 5  # seconds that open requests have when the server stops
 
 
@@ -53,11 +55,20 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
+def _room_for_sockets() -> None:
+    """Each open page holds a socket; a system's usual limit of 1,024 files would refuse the rest."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(application: Any, sock: socket.socket, ready: Callable[[], None]) -> None:
     """Serves until SIGINT or SIGTERM, then returns. `ready` is called once pages can be had.
 
     uvicorn raises a caught signal again after it has stopped; the handlers set here let the caller come to its end.
     """
+    _room_for_sockets()
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:

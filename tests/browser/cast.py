@@ -66,6 +66,20 @@ def _session(user: Any, account: Any, now: Any) -> str:
     return str(session.session_key)
 
 
+def _topics(account: Any) -> dict[str, str]:
+    """What live pages of the owner's and of the stranger's account watch."""
+    from panel.accounts.models import Membership
+    from servers.models import Server
+
+    stranger = Membership.objects.get(user__email__startswith="lukas@")
+    server = Server.objects.get(name="web-1", account=account)
+    return {
+        "account": f"account:{account.pk}",
+        "server": f"server:{server.pk}",
+        "stranger": f"account:{stranger.account_id}",
+    }
+
+
 def _things() -> dict[str, Any]:
     """Of Camille's account; reports, reporters and operations of anybody."""
     from abuse.models import Case, Report, Reporter
@@ -105,6 +119,11 @@ def _things() -> dict[str, Any]:
         "draft": DraftInvoice.objects.get(invoice=None).pk,
         "quote_line": quote.lines.exclude(interval="")[0].pk,
         "account": account.reference,
+        "topics": {
+            "account": f"account:{account.pk}",
+            "server": f"server:{Server.objects.get(name='web-1', **own).pk}",
+            "stranger": f"account:{Membership.objects.get(user__email__startswith='lukas@').account_id}",
+        },  # fmt: skip
         "server": Server.objects.get(name="web-1", **own).reference,
         "interruption": Interruption.objects.get(state="announced").reference,
         "order": Order.objects.get(state="awaiting_payment", **own).reference,

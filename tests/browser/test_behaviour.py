@@ -75,6 +75,25 @@ def test_a_form_is_sent_once(sees: Callable[..., Eyes]) -> None:
     expect(page.get_by_role("link", name="Pressed twice")).to_have_count(1)
 
 
+def test_messages_that_are_shown_are_in_order_for_who_hears_them(house: House, sees: Callable[..., Eyes]) -> None:
+    """Toasts of a page that was just answered and of a script, each tone, in both themes."""
+    eyes = sees("owner")
+    page = eyes.page
+    page.goto(f"/servers/{house.things['server']}/")
+    page.get_by_role("button", name="Change keys").click()
+    expect(page.locator("#toasts [role=status]")).to_contain_text("keys")
+    assert eyes.axe() == []
+    for theme in ("light", "dark"):
+        eyes.theme(theme)
+        page.evaluate(
+            """() => ["good", "info", "warn", "bad"].forEach((tone) =>
+            clause.toast(`It is ${tone}.`, { tone, url: tone === "info" ? "/" : "" }))"""
+        )
+        expect(page.locator("#toasts [role=status]")).not_to_have_count(0)
+        expect(page.locator("#toasts [role=alert]")).not_to_have_count(0)
+        assert eyes.axe() == []
+
+
 def test_theme_and_language_are_kept(sees: Callable[..., Eyes]) -> None:
     """The theme changes at once, the language with the next page; both are still so on another page."""
     page = sees("newcomer").page

@@ -124,7 +124,7 @@ def test_the_last_good_one_the_next_and_what_goes_wrong_are_shown(
     nights(world, 2)
     page = text(client.get(url))
     assert "there is a newer one" in page
-    assert page.count("Use it") == 2
+    assert page.count("Restore<span") == 2
     assert "This is the last good backup." in text(
         client.get(url, {"do": "delete", "copy": str(backups.latest(server))})
     )

@@ -33,7 +33,7 @@
   }
   function sign(tone) { return one(`#toast-signs`)?.content.querySelector(`[data-tone=${tone}] svg`)?.cloneNode(true) ?? ""; }
   function toast(message, { tone = "info", url = "" } = {}) {
-    const item = document.createElement("li");
+    const item = document.createElement("div");
     item.className = `toast tone-${tone}`;
     item.setAttribute("role", tone === "bad" ? "alert" : "status");
     const text = document.createElement(url ? "a" : "div");
