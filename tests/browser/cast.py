@@ -119,11 +119,7 @@ def _things() -> dict[str, Any]:
         "draft": DraftInvoice.objects.get(invoice=None).pk,
         "quote_line": quote.lines.exclude(interval="")[0].pk,
         "account": account.reference,
-        "topics": {
-            "account": f"account:{account.pk}",
-            "server": f"server:{Server.objects.get(name='web-1', **own).pk}",
-            "stranger": f"account:{Membership.objects.get(user__email__startswith='lukas@').account_id}",
-        },  # fmt: skip
+        "topics": _topics(account),
         "server": Server.objects.get(name="web-1", **own).reference,
         "interruption": Interruption.objects.get(state="announced").reference,
         "order": Order.objects.get(state="awaiting_payment", **own).reference,
