@@ -27,7 +27,7 @@ class ServersConfig(AppConfig):
         from servers.addressing import astray, blocking, moving  # noqa: F401
         from servers.kinds import VpsKind
         from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
-        from servers.networking import firewall_requests, firewalls, port_tests, reverse_names  # noqa: F401
+        from servers.networking import firewall_requests, firewalls, mail_filter, port_tests, reverse_names  # noqa: F401
         from servers.providers import check_places
         from servers.safeguarding import safeguards  # noqa: F401
         from servers.safekeeping import backups, comparing, copies, restoring  # noqa: F401

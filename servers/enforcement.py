@@ -195,6 +195,8 @@ def enforce(event: Event, *, now: datetime) -> None:
     if address is not None:
         blocking.request_block(address, restriction=restriction, now=now)
         return
+    if restriction.scope == Restriction.Scope.PORTS:
+        return  # the firewall's to carry out: networking.mail_filter
     if restriction.scope not in CONFIRMED:
         raise ProviderError(f"no place here carries out a restriction of {restriction.scope}", permanent=True)
     for server in _servers_under(restriction):

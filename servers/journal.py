@@ -53,6 +53,7 @@ WORDINGS.update({
     "servers.server.given_away": Wording(_("Server transferred to another account"), "hand"),
     "servers.account.suspended": Wording(_("Suspension of the account in effect"), "locked", "bad"),
     "servers.subscription.suspended": Wording(_("Suspension of the subscription in effect"), "locked", "bad"),
+    "servers.mail.filtered": Wording(_("Outgoing mail of the server filtered"), "mail", "bad"),
     "servers.safeguard.limited": Wording(_("Server limited: request %(number)s"), "shield", "bad"),
     "servers.safeguard.answered_done": Wording(_("Steps of %(number)s carried out"), "check", "good"),
     "servers.safeguard.answered_refused": Wording(_("Steps of %(number)s not accepted"), "ban", "warn"),

@@ -111,12 +111,13 @@ def _tell(verb: str, row: Restriction, actor: Actor, now: datetime) -> None:
 def blocking(account_id: int, verb: str, subject: models.Model | None = None) -> Restriction | None:
     """The one question: what forbids `verb` to this account, or on `subject`, now? None: nothing.
 
-    Verbs: "order", "use_service", "manage_servers". Log-in, invoices, payment and answers are never taken away.
+    Verbs: "order", "use_service", "manage_servers". Log-in, invoices, payment and answers are never taken away; closed
+    ports take no verb away.
     """
     for row in Restriction.objects.in_force().filter(account_id=account_id).order_by("pk"):
         if row.scope == Restriction.Scope.ACCOUNT and verb in FORBIDDEN_BY_ACCOUNT:
             return row
-        if subject is not None and verb != "order":
+        if subject is not None and verb != "order" and row.scope != Restriction.Scope.PORTS:
             named = subject_of(subject)
             if (row.subject_type, row.subject_id) == (named["subject_type"], named["subject_id"]):
                 return row

@@ -51,6 +51,13 @@ class BrakeTerms:
 
 
 @dataclass(frozen=True)
+class MailFilterTerms:
+    """ABU-14: the TCP ports by which mail leaves."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class BandwidthTerms:
     """SRV-5, SRV-6: EUR per GB of 10^9 bytes."""
 

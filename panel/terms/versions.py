@@ -108,6 +108,10 @@ class Terms:
         )
 
     @cached_property
+    def mail_filter(self) -> numbers.MailFilterTerms:
+        return numbers.MailFilterTerms(tuple(self._value("ABU-14", "ports")))
+
+    @cached_property
     def bandwidth(self) -> numbers.BandwidthTerms:
         return numbers.BandwidthTerms(
             unit_price=Decimal(self._value("SRV-5", "price_per_gb")),

@@ -12,8 +12,8 @@ from servers.networking.firewall_rules import Policy
 
 
 class Firewall(models.Model):
-    """`policy` is its owner's wish, `closed_ports` the provider's lock above it; `in_force` stands for what the place
-    confirmed last. A server without a row lets everything through."""
+    """`policy` is its owner's wish, `closed_ports` and `filtered_ports` the provider's locks above it; `in_force`
+    stands for what the place confirmed last. A server without a row lets everything through."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -25,6 +25,9 @@ class Firewall(models.Model):
     policy = models.JSONField(default=dict, help_text="as firewall_rules.as_json writes it, without locks")
     closed_ports = models.CharField(
         max_length=60, blank=True, help_text="outgoing TCP, while the account is new (SUB-4)"
+    )
+    filtered_ports = models.CharField(
+        max_length=60, blank=True, help_text="outgoing TCP, while mail is filtered (ABU-14)"
     )
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     turn = models.PositiveIntegerField(default=0, help_text="counts the changes")
@@ -46,9 +49,15 @@ class Firewall(models.Model):
         return firewall_rules.of_json(self.policy)
 
     @property
+    def locked_ports(self) -> str:
+        """Outgoing TCP that is closed above its owner's rules, for whatever reason."""
+        both = firewall_rules.ports_of(f"{self.closed_ports} {self.filtered_ports}")
+        return firewall_rules.ports_text(both)
+
+    @property
     def wanted(self) -> Policy:
-        """What the place is told: the lock, then its owner's rules."""
-        locks = firewall_rules.closed_mail(firewall_rules.ports_of(self.closed_ports))
+        """What the place is told: the locks, then its owner's rules."""
+        locks = firewall_rules.closed_mail(firewall_rules.ports_of(self.locked_ports))
         return Policy(self.own.rules, self.own.default_in, self.own.default_out, locks).canonical()
 
     @property

@@ -123,7 +123,7 @@ def apply_again(server: Server, *, actor: Actor, now: datetime) -> None:
     actions.FIREWALL.check(actor, server)
     row = Firewall.objects.select_for_update().filter(server=server).first()
     if row is not None and row.state != Firewall.State.WAITING:
-        _carry_out(row, server, now=now)
+        carry_out(row, server, now=now)
 
 
 def repair(server: Server, *, now: datetime) -> Operation | None:
@@ -132,11 +132,12 @@ def repair(server: Server, *, now: datetime) -> Operation | None:
     row = Firewall.objects.select_for_update().filter(server=server).first()
     if row is None or row.state != Firewall.State.IN_FORCE:
         return None
-    return _carry_out(row, server, now=now)
+    return carry_out(row, server, now=now)
 
 
-def _carry_out(row: Firewall, server: Server, *, now: datetime) -> Operation:
-    """The place is told what is wanted; without a line in the action log, since nobody asked for anything new."""
+def carry_out(row: Firewall, server: Server, *, now: datetime) -> Operation:
+    """The place is told what is wanted, in the transaction that changed it; without a line in the action log, since
+    nobody asked for anything new."""
     row.turn += 1
     row.operation = operations.enqueue(
         SetFirewall.kind, key=f"{SetFirewall.kind}:{server.pk}:{row.turn}", now=now, account_id=server.account_id,
@@ -158,7 +159,7 @@ def lock_new(server: Server, *, now: datetime) -> None:
     filtered = places.capabilities(server.place).firewall
     if filtered and filtered.outgoing and law.closed_ports and limits.standing_of(account).is_new(law):
         row = Firewall(server=server, account=account, closed_ports=", ".join(map(str, law.closed_ports)))
-        _carry_out(row, server, now=now)
+        carry_out(row, server, now=now)
 
 
 def end_locks(place: str, *, now: datetime) -> int:
@@ -172,7 +173,7 @@ def end_locks(place: str, *, now: datetime) -> int:
             server = hold(Server.objects.get(pk=row.server_id))
             held = Firewall.objects.select_for_update().get(pk=server.pk)
             held.closed_ports = ""
-            _carry_out(held, server, now=now)
+            carry_out(held, server, now=now)
             told(server, "servers.firewall.unlocked", now=now, rule="SUB-4")
         ended += 1
     return ended
@@ -231,7 +232,7 @@ class SetFirewall(operations.Handler):
             row.save(update_fields=["in_force", "in_force_since", "state"])
             told(server, "servers.firewall.applied", now=now, rule=RULE)
             if not row.is_in_force:  # a change that crossed this one may have been written over
-                _carry_out(row, server, now=now)
+                carry_out(row, server, now=now)
         if op.payload["action"]:
             state = ServerAction.State.CANCELLED if "skipped" in result else ServerAction.State.DONE
             finish(op.payload["action"], state, now)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from invoicing.documents import texts
-from panel.accounts import restrictions
+from panel.accounts import restrictions, terms_in_force
 from panel.accounts.models import Restriction
 from panel.core import events
 from panel.core.actors import Actor
@@ -35,10 +35,12 @@ KIND = "safeguard"
 THREATS: dict[str, str | Promise] = {
     Threat.NETWORK: gettext_lazy("Its use endangers the network"),
     Threat.INTRUSION: gettext_lazy("Somebody broke into it"),
+    Threat.SPAM: gettext_lazy("Mail from it is refused as spam"),
 }
 EFFECTS: dict[str, str | Promise] = {
     How.ADDRESSES: gettext_lazy("Its addresses are cut off; it stays on."),
     How.POWER: gettext_lazy("It is switched off."),
+    How.MAIL: gettext_lazy("Its outgoing mail ports are closed; everything else goes on."),
 }
 
 
@@ -80,13 +82,19 @@ def of(ticket: Ticket) -> Safeguard | None:
 def limit(
     server: Server, threat: Threat, how: How, *, reason: str, steps: str, actor: Actor, now: datetime
 ) -> Ticket:  # fmt: skip
-    """SRV-7, SRV-13: the limit is decided and carried out at once, and the owner gets reason and mandatory steps by
-    e-mail. RuleViolation where the server is not there to be limited, or its place cannot do so."""
+    """SRV-7, SRV-13, ABU-14: the limit is decided and carried out at once, and the owner gets reason and mandatory
+    steps by e-mail. RuleViolation where the server is not there to be limited, or its place cannot do so."""
     server = Server.objects.select_for_update(of=("self",)).select_related("account", "subscription").get(pk=server.pk)
     if server.state not in ON_THE_HOST:
         raise RuleViolation(_("There is no machine to be limited."))
     if how is How.ADDRESSES and not places.capabilities(server.place).block_address:
         raise RuleViolation(_("This place cannot cut off addresses; switch the server off."), field="how")
+    if not rules.fits(threat, how):
+        raise RuleViolation(_("Against spam the mail ports are closed, and only against spam."), field="how")
+    ports = terms_in_force.at(server.account, now).mail_filter.ports if how is How.MAIL else ()
+    filtered = places.capabilities(server.place).firewall
+    if ports and not (filtered and filtered.outgoing):
+        raise RuleViolation(_("This place cannot filter what leaves a server."), field="how")
     for text, field in ((reason, "reason"), (steps, "steps")):
         if not text.strip():
             raise RuleViolation(_("Please write something."), field=field)
@@ -97,10 +105,11 @@ def limit(
         server.account, department=Ticket.Department.SUPPORT, title=title, body=body, actor=actor, via=Via.WEB, now=now,
         kind=KIND, related=server,
     )  # fmt: skip
-    said = {"request": ticket.number, "threat": threat, "how": how, "steps": steps.strip()}
+    said = {"request": ticket.number, "threat": threat, "how": how, "steps": steps.strip(),
+            "ports": ", ".join(map(str, ports))}  # fmt: skip
     for number, subject in enumerate(_limited(server, how)):
         restrictions.restrict(
-            server.account, scope="server" if how is How.POWER else "address", rule=RULES[threat], subject=subject,
+            server.account, scope=rules.SCOPES[how], rule=RULES[threat], subject=subject,
             statement=f"{title}\n{body}", author=actor, now=now, key=f"safeguard:{ticket.number}:{number}",
             evidence=said,
         )  # fmt: skip
@@ -110,7 +119,7 @@ def limit(
 
 
 def _limited(server: Server, how: How) -> list[Server | Address]:
-    if how is How.POWER:
+    if how is not How.ADDRESSES:
         return [server]
     return [one.address for one in server.holdings.attached().select_related("address").order_by("pk")]
 

@@ -244,7 +244,8 @@ class FirewallIn(Schema):
 
 
 class FirewallOut(Schema):
-    """`state`: waiting, in_force or failed. `closed_ports`: what we close to new accounts, above every rule."""
+    """`state`: waiting, in_force or failed. `closed_ports`: what we close above every rule, to new accounts or
+    against spam."""
 
     state: str
     in_force_since: datetime | None
@@ -260,7 +261,7 @@ def _firewall(server: Server) -> FirewallOut:
     row = firewalls.of(server)
     kept = firewall_rules.as_json(row.own)
     return FirewallOut(
-        state=row.state, in_force_since=row.in_force_since, turn=row.turn, closed_ports=row.closed_ports,
+        state=row.state, in_force_since=row.in_force_since, turn=row.turn, closed_ports=row.locked_ports,
         default_in=kept["default_in"], default_out=kept["default_out"], ssh=str(firewall_rules.reach(row.wanted)),
         rules=[RuleIn(**one) for one in kept["rules"]],
     )  # fmt: skip

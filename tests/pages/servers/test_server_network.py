@@ -13,6 +13,8 @@ from panel.accounts.models import Membership, User
 from servers.models import Server
 from servers.networking import firewalls
 from servers.providers.simulated.control import Control
+from servers.safeguarding import safeguards
+from servers.safeguarding.safeguard_rules import How, Threat
 from tests.support.machines import first_ip, server_of
 from tests.support.world import Customer, World
 
@@ -204,3 +206,15 @@ def test_the_api_sets_the_same(world: World, alice: Customer, server: Server) ->
         202, "waiting", "mail.example.com"
     )  # fmt: skip
     assert client.get(f"{base}/names").json() == named.json()
+
+
+def test_mail_that_is_filtered_is_told_with_its_reason(world: World, alice: Customer, server: Server) -> None:
+    safeguards.limit(
+        server, Threat.SPAM, How.MAIL, reason="40,000 mails in an hour.", steps="Close the relay.",
+        actor=world.staff("abuse"), now=world.now,
+    )  # fmt: skip
+    page = text(browser(alice.user).get(here(server)))
+    for words in ("TCP ports 25, 465, 587 are closed", "It is being applied.", "ABU-14", "40,000 mails in an hour."):
+        assert words in page, words
+    world.work()
+    assert "In force since" in text(browser(alice.user).get(here(server)))
