@@ -115,6 +115,8 @@ WORDINGS.update({
     "servers.backups.planned": Wording(_("Rhythm of the backups chosen"), "calendar"),
     "servers.backups.ended": Wording(_("Backups end"), "disk", "warn"),
     "servers.backups.halted": Wording(_("Backups halted: their space is used up"), "warning", "bad"),
+    "servers.backups.exceeding": Wording(_("Backups take up more than their space"), "warning", "warn"),
+    "servers.backups.exceeding_deleted": Wording(_("The oldest backups go: they exceed their space"), "trash", "warn"),
     "servers.backups.failing": Wording(_("Backups fail for days"), "warning", "bad"),
     "servers.traffic.warned": Wording(_("%(percent)s %% of the included traffic used"), "traffic", "warn"),
     "servers.meter.implausible": Wording(_("A traffic reading was implausible and is not counted"), "traffic", "warn"),

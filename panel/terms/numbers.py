@@ -215,7 +215,8 @@ class BackupLevel:
 @dataclass(frozen=True)
 class BackupTerms:
     """SUB-14: the levels by name; what may be chosen in the personalised one; days of failing after which the customer
-    is told; days for which copies stay after what they belong to has ended. SRV-8: snapshots of one server."""
+    is told; days for which copies stay after what they belong to has ended. SRV-8: snapshots of one server. OPR-5:
+    days after the notice on which what exceeds the space may be deleted; None: never."""
 
     levels: Mapping[str, BackupLevel]
     own_every_hours: tuple[int, ...]
@@ -223,6 +224,7 @@ class BackupTerms:
     failing_days: int
     after_end_days: int
     snapshots: int
+    exceeding_days: int | None
 
 
 @dataclass(frozen=True)

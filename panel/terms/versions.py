@@ -248,6 +248,7 @@ class Terms:
             failing_days=self._value("SUB-14", "failing_days"),
             after_end_days=self._value("SUB-14", "after_end_days"),
             snapshots=self._value("SRV-8", "snapshots"),
+            exceeding_days=self._value("OPR-5", "exceeding_days") if "OPR-5" in self.table else None,
         )
 
     @cached_property

@@ -14,8 +14,8 @@ from servers import actions, places, rules
 from servers.action_log import told
 from servers.models import BackupPlan, Copy, Server, ServerAction
 from servers.rules import ON_THE_HOST
-from servers.safekeeping import copies, copy_rules
-from servers.safekeeping.copies import level
+from servers.safekeeping import copies, copy_rules, exceeding
+from servers.safekeeping.copies import level, limit
 from servers.safekeeping.copy_rules import OWN, CopyState, Kept, Kind, Rhythm
 from servers.verbs.power import hold
 
@@ -26,11 +26,6 @@ PRUNED = (CopyState.READY, CopyState.FAILED, CopyState.LOST)
 
 def plan_of(server: Server) -> BackupPlan | None:
     return BackupPlan.objects.filter(server=server).select_related("server__subscription").first()
-
-
-def limit(plan: BackupPlan) -> int:
-    """SRV-10: bytes that the backups of its server may take up."""
-    return copy_rules.limit_bytes(plan.server.size["disk_gb"], level(plan).space_percent)
 
 
 def follow(server: Server, *, now: datetime) -> None:
@@ -116,7 +111,8 @@ def sweep(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
         ])  # fmt: skip
     report = due.each(over, lambda pk: _prune(pk, now))
     report = due.each(list(plans[:AT_ONCE]), lambda pk: _begin(pk, now), report=report)
-    return due.each(list(failing), lambda pk: _tell_failing(pk, now), report=report)
+    report = due.each(list(failing), lambda pk: _tell_failing(pk, now), report=report)
+    return exceeding.look(now, report)
 
 
 def _begin(server_id: int, now: datetime) -> None:

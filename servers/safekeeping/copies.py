@@ -47,6 +47,11 @@ def level(plan: BackupPlan) -> BackupLevel:
     )
 
 
+def limit(plan: BackupPlan) -> int:
+    """SRV-10: bytes that the backups of its server may take up."""
+    return copy_rules.limit_bytes(plan.server.size["disk_gb"], level(plan).space_percent)
+
+
 def shown(server: Server) -> QuerySet[Copy]:
     """The copies of a server that concern who has it now, newest first."""
     return Copy.objects.filter(server=server, account=server.account_id, state__in=copy_rules.SHOWN)

@@ -69,6 +69,7 @@ class BackupPlan(models.Model):
     failing_since = models.DateTimeField(null=True)
     told_at = models.DateTimeField(null=True, help_text="when the customer was told that backups fail")
     halted_at = models.DateTimeField(null=True, help_text="SRV-10: the space is used up")
+    exceeding_since = models.DateTimeField(null=True, help_text="OPR-5: more is stored than the space")
 
     objects = TenantQuerySet.as_manager()
 

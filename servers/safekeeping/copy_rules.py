@@ -145,6 +145,31 @@ def is_full(used: int, limit: int) -> bool:
     return used >= limit
 
 
+def exceeds(used: int, limit: int) -> bool:
+    """OPR-5: more is stored than the allowance."""
+    return used > limit
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A backup that is whole, and what it takes up."""
+
+    pk: int
+    taken_at: datetime
+    bytes: int
+
+
+def to_free(backups: Collection[Stored], used: int, limit: int) -> list[int]:
+    """OPR-5: what must go, the oldest first, for the rest to be within the allowance. The last good one stays."""
+    over, going = used - limit, []
+    for backup in sorted(backups, key=lambda one: (one.taken_at, one.pk))[:-1]:
+        if over <= 0:
+            break
+        going.append(backup.pk)
+        over -= backup.bytes
+    return going
+
+
 def name_of(text: str) -> str | None:
     """The name of a snapshot that `text` gives, None where it is too long or empty."""
     name = " ".join(text.split())

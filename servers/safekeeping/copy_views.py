@@ -19,7 +19,7 @@ from servers import actions, places, selectors, wording
 from servers.forms import TypedForm
 from servers.models import BackupPlan, Copy, Server
 from servers.rules import Verb
-from servers.safekeeping import backups, copies, copy_wording, restoring
+from servers.safekeeping import backups, copies, copy_wording, exceeding, restoring
 from servers.safekeeping.copy_forms import RhythmForm, SnapshotForm
 from servers.safekeeping.copy_rules import OWN, CopyState, Kind
 
@@ -122,9 +122,10 @@ def _context(server: Server, plan: BackupPlan | None, asking: Actor, now: dateti
         "server": server, "plan": plan, "level": level, "last": last, "rows": rows,
         "level_name": copy_wording.LEVELS[plan.level] if plan else "",
         "rhythm": copy_wording.rhythm(level.every_hours) if level else "",
-        "used": copies.used_bytes(server), "limit": backups.limit(plan) if plan else 0,
+        "used": copies.used_bytes(server), "limit": copies.limit(plan) if plan else 0,
         "snapshots": sum(row.copy.kind == Kind.SNAPSHOT and row.copy.state in (CopyState.WAITING, CopyState.READY)
                          for row in rows),
+        "deletable_from": exceeding.deletable_from(plan) if plan else None,
         "most": law.snapshots, "stay_days": law.after_end_days, "able": able.snapshots, "restores": able.restore,
         "keys_follow": able.keys,
         "place": places.label(server.place), "simulated": places.is_simulated(server.place),

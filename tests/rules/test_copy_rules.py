@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from panel.core.calendars import PARIS
 from servers.safekeeping import copy_rules
-from servers.safekeeping.copy_rules import Kept, Kind, Rhythm
+from servers.safekeeping.copy_rules import Kept, Kind, Rhythm, Stored
 
 INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -80,3 +80,17 @@ def test_levels_and_names() -> None:
     assert copy_rules.level_of({"vps-backup-3": 1, "vps-address": 2}) == "level_3"
     assert copy_rules.name_of("  before \n it ") == "before it"
     assert [copy_rules.name_of(text) for text in ("", " ", "x" * 61, "\x07")] == [None] * 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 50)), max_size=10), st.integers(0, 200))
+def test_what_exceeds_goes_from_the_oldest_on_and_no_further(stored: list[tuple[int, int]], limit: int) -> None:
+    backups = [Stored(pk, NOON - timedelta(days=age), size) for pk, (age, size) in enumerate(stored)]
+    used = sum(one.bytes for one in backups)
+    going = copy_rules.to_free(backups, used, limit)
+    by_age = [one.pk for one in sorted(backups, key=lambda one: (one.taken_at, one.pk))]
+    assert going == by_age[: len(going)], "the oldest first"
+    assert not backups or len(going) < len(backups), "the last good one stays"
+    left = used - sum(backups[pk].bytes for pk in going)
+    assert not copy_rules.exceeds(left, limit) or len(going) >= len(backups) - 1, "enough"
+    if going:
+        assert copy_rules.exceeds(left + backups[going[-1]].bytes, limit), "and no more"

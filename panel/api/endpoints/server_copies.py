@@ -123,6 +123,6 @@ def _backups(server: Server) -> BackupsOut:
         level=plan.level if plan else "", every_hours=level.every_hours if level else None,
         keep_days=level.keep_days if level else None, next_at=plan.due_at if plan else None,
         last_good_at=last.taken_at if last else None, used_bytes=copies.used_bytes(server),
-        limit_bytes=backups.limit(plan) if plan else 0, halted_at=plan.halted_at if plan else None,
+        limit_bytes=copies.limit(plan) if plan else 0, halted_at=plan.halted_at if plan else None,
         failing_since=plan.failing_since if plan else None,
     )  # fmt: skip

@@ -147,7 +147,7 @@ def test_at_the_limit_nothing_more_is_transferred_until_there_is_space(
 ) -> None:
     server = with_level(world, alice)
     nights(world, 3)
-    limit = backups.limit(plan(server))
+    limit = copies.limit(plan(server))
     assert limit == 100 * 10**9, "five times the disk of 20 GB"
     Copy.objects.update(size_bytes=limit // 3 + 1)
     nights(world, 2)
@@ -166,7 +166,7 @@ def test_at_the_limit_nothing_more_is_transferred_until_there_is_space(
 def test_a_larger_level_ends_the_halt(world: World, alice: Customer, cloud: Control) -> None:
     server = with_level(world, alice)
     nights(world, 1)
-    Copy.objects.update(size_bytes=backups.limit(plan(server)))
+    Copy.objects.update(size_bytes=copies.limit(plan(server)))
     nights(world, 1)
     assert plan(server).halted_at is not None
     ordered(world, server, vps_backup_3=1)
