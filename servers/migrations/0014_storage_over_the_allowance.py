@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('servers', '0012_addressing'),
+        ('servers', '0013_mail_filter'),
     ]
 
     operations = [
