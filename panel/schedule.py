@@ -9,6 +9,7 @@ SWEEPS: tuple[str, ...] = (
     "servers.attend",  #      the same of machines whose page is open, and how they do              SRV-12
     "servers.vitals",  #      how every machine does, now and then                                SRV-12
     "servers.meter",  #       reads the traffic counters, warns at 50, 75, 90 and 100 %             SRV-4, SRV-5
+    "servers.partitions",  #  months of readings made ahead, and dropped when their time is over      SRV-4, PRV-4
     "servers.availability",  # months that are over: credits for less than was promised              SUB-15
     "servers.host_keys",  #   machines that show another host key than their place gave             SRV-2, SRV-13
     "servers.terminals",  #   terminals whose process has died are closed                           SRV-8

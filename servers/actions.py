@@ -176,6 +176,11 @@ DELETE_COPY = Action(
 )
 PLAN_BACKUPS = Action("servers.plan_backups", _("Choose when backups are made"), permission="servers",
                       roles=("infrastructure",))  # fmt: skip
+SEE_READINGS = Action("servers.readings", _("Doubtful readings"), roles=("billing", "infrastructure"))
+DECIDE_READING = Action(
+    "servers.reading_decide", _("Decide on a doubtful reading"), roles=("billing", "infrastructure"),
+    danger=Danger.CONFIRM,
+)  # fmt: skip
 WARN_AT = Action("servers.warn_at", _("Traffic warning"), permission="servers")
 SEE_KEYS = Action("servers.keys", _("SSH keys"), permission="see")
 KEYS = Action("servers.keys_change", _("Change SSH keys"), permission="servers", why_not=_why_not(Verb.KEYS))

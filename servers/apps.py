@@ -32,6 +32,7 @@ class ServersConfig(AppConfig):
         from servers.safeguarding import safeguards  # noqa: F401
         from servers.safekeeping import backups, comparing, copies, restoring  # noqa: F401
         from servers.terminals import permits, sessions  # noqa: F401
+        from servers.traffic import partitions, polling  # noqa: F401
         from servers.verbs import naming, power, rebuilding, rescuing, resizing  # noqa: F401
         from servers.watching import vitals  # noqa: F401
 

@@ -19,7 +19,17 @@ from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
 from servers.addressing import holdings
-from servers.models import AddressHolding, KeyOnServer, Meter, Server, ServerAction, SshKey, TrafficMonth, Vitals
+from servers.models import (
+    AddressHolding,
+    DoubtfulReading,
+    KeyOnServer,
+    Meter,
+    Server,
+    ServerAction,
+    SshKey,
+    TrafficMonth,
+    Vitals,
+)
 from servers.networking import firewalls, reverse_names
 from servers.rules import State, month_at
 from servers.safekeeping import backups
@@ -37,6 +47,8 @@ def refusal(subscription: Subscription) -> str:
         return _("The server runs its rescue system. Leave it first.")
     if holdings.elsewhere(server):
         return _("An additional address is not on the server that it was ordered with. Move it back first.")
+    if server.doubtful_readings.filter(state=DoubtfulReading.State.WAITING).exists():
+        return _("A traffic reading of this server is still being checked by our team.")
     if enforcement.restrictions_on(server) or _waiting_for_release(server):
         return _("This service is restricted at the moment and cannot go to another account.")
     return ""

@@ -120,5 +120,7 @@ WORDINGS.update({
     "servers.backups.failing": Wording(_("Backups fail for days"), "warning", "bad"),
     "servers.traffic.warned": Wording(_("%(percent)s %% of the included traffic used"), "traffic", "warn"),
     "servers.meter.implausible": Wording(_("A traffic reading was implausible and is not counted"), "traffic", "warn"),
+    "servers.meter.accepted": Wording(_("A doubtful traffic reading was accepted and is counted"), "traffic", "warn"),
+    "servers.meter.discarded": Wording(_("A doubtful traffic reading was discarded"), "traffic"),
     "servers.discrepancy.found": Wording(_("Not as it should be at %(place)s: %(ref)s"), "warning", "warn"),
 })  # fmt: skip

@@ -18,10 +18,11 @@ from panel.core import bulk
 from panel.core.errors import NotYet, RuleViolation
 from servers import enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
 from servers.addressing import pool
-from servers.models import AddressHolding, Copy, Meter, Server, SshKey, TrafficMonth
+from servers.models import AddressHolding, Copy, DoubtfulReading, Meter, Server, SshKey, TrafficMonth
 from servers.rules import State
 from servers.safekeeping import backups, copy_rules, copy_wording, restoring
 from servers.safekeeping.copy_rules import CopyState
+from servers.traffic import doubtful
 from servers.verbs import naming, protection, resizing
 
 MOST_EXTRA = 8  # of each
@@ -160,7 +161,8 @@ class VpsKind:
         """SRV-4: both directions of one traffic month, to the byte."""
         server = Server.objects.select_related("meter").filter(subscription=subscription).first()
         if server is not None:
-            _check_final(server, getattr(server, "meter", None), period)
+            doubts = list(server.doubtful_readings.filter(state=DoubtfulReading.State.WAITING))
+            _check_final(server, getattr(server, "meter", None), doubts, period)
         return self.usage_so_far(subscription, period)
 
     def usage_so_far(self, subscription: Subscription, period: kinds.UsagePeriod) -> list[kinds.UsageLine]:
@@ -176,6 +178,9 @@ class VpsKind:
         these = bulk.among(server.pk for server in rows)
         read = Meter.objects.filter(server__in=these)
         meters = {meter.server_id: meter for meter in bulk.read(read, "server_id", "at", "closed_at")}
+        doubts: dict[int, list[DoubtfulReading]] = {}
+        for doubt in DoubtfulReading.objects.filter(server__in=these, state=DoubtfulReading.State.WAITING):
+            doubts.setdefault(doubt.server_id, []).append(doubt)
         starts = {period.start for _row, period in asked}
         counted = TrafficMonth.objects.filter(server__in=these, starts_on__in=starts)
         months = {(month.server_id, month.starts_on): month for month in bulk.read(counted)}
@@ -184,7 +189,7 @@ class VpsKind:
             server = servers.get(row.pk)
             try:
                 if server is not None:
-                    _check_final(server, meters.get(server.pk), period)
+                    _check_final(server, meters.get(server.pk), doubts.get(server.pk, ()), period)
             except NotYet:
                 found.append(None)
             else:
@@ -252,10 +257,14 @@ def _living(subscription: Subscription) -> list[Server]:
     return list(Server.objects.alive().filter(subscription=subscription).select_related("subscription"))
 
 
-def _check_final(server: Server, meter: Meter | None, period: kinds.UsagePeriod) -> None:
-    """NotYet until the counter was read after the period's end, or for the last time."""
+def _check_final(
+    server: Server, meter: Meter | None, doubts: Sequence[DoubtfulReading], period: kinds.UsagePeriod
+) -> None:
+    """NotYet until the counter was read after the period's end, or for the last time, and no reading is in doubt."""
     if server.state in {State.ORDERED, State.CREATING, State.FAILED}:
         return
+    if doubtful.waits(doubts, rules.Month(period.start, period.end)):
+        raise NotYet(UNTIL_READ, f"a reading of {server.reference} is in doubt")
     if meter is None or meter.closed_at is not None:
         return
     if meter.at is None or meter.at < rules.Month(period.start, period.end).ends_at:

@@ -1,8 +1,6 @@
 """Traffic from the host's counters: read, counted once, kept by hour and by month, warned of (SRV-4, SRV-5)."""
 
-import logging
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,83 +8,96 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from panel import terms
-from panel.core import due, events, live, mail, operations
+from panel.core import bulk, events, live, mail, operations
 from panel.core.actors import CLOCK
 from panel.core.errors import ProviderError
 from panel.core.models import Operation
 from servers import providers, rules, traffic_rules, upgrading
-from servers.models import Meter, Server, TrafficHour, TrafficMonth, TrafficReading
+from servers.models import DoubtfulReading, Meter, Server, TrafficHour, TrafficMonth, TrafficReading
 from servers.providers import Counters
 from servers.traffic_rules import Flag, Reading
-
-log = logging.getLogger(__name__)
-
-READERS = 8  # places answer slowly; counters are read side by side, and written one after the other
 
 
 def record(server: Server, read: Counters, *, now: datetime) -> int:
     """Count one reading in one transaction: reading, hours, month, warnings (SRV-4). Returns the bytes it added.
 
-    A reading not later than the last one adds nothing, whoever brings it and however often.
+    One that is not later than the last adds nothing, whoever brings it and however often; nor does one of a closed
+    meter, whose count is final. Many at once: `servers.traffic.in_bulk`, by the same law.
     """
     with transaction.atomic():
         Meter.objects.get_or_create(server=server, defaults={"account_id": server.account_id})
         meter = Meter.objects.select_for_update().get(server=server)
+        if meter.closed_at is not None:
+            return 0
         previous = Reading(meter.epoch, meter.rx_bytes, meter.tx_bytes, meter.at) if meter.at else None
         current = Reading(read.epoch, read.rx_bytes, read.tx_bytes, read.at, read.width, read.from_zero)
         added = traffic_rules.delta(previous, current, read.link_bps)
         if added.flag is Flag.REPLAY:
             return 0
         since = meter.at or min(server.ready_at or read.at, read.at)
-        TrafficReading.objects.create(
-            server_id=server.pk, account_id=server.account_id, at=read.at, epoch=read.epoch, rx_bytes=read.rx_bytes,
+        fresh = TrafficReading(
+            server_id=server.pk, account_id=meter.account_id, at=read.at, epoch=read.epoch, rx_bytes=read.rx_bytes,
             tx_bytes=read.tx_bytes, added=added.total, verdict=added.flag,
         )  # fmt: skip
+        TrafficReading.objects.bulk_create([fresh], ignore_conflicts=added.flag is Flag.LATE)
+        if added.flag is Flag.LATE:
+            return 0
         meter.epoch, meter.rx_bytes, meter.tx_bytes, meter.at = read.epoch, read.rx_bytes, read.tx_bytes, read.at
-        meter.failing_since, meter.error = None, ""
+        meter.failing_since, meter.error, meter.misses, meter.ask_again_at = None, "", 0, None
         meter.save()
         if added.flag is Flag.QUARANTINED:
-            events.record(
-                "servers.meter.implausible", now=now, actor=CLOCK, subject=server, account_id=server.account_id,
-                rule="SRV-4", data={"server_id": server.pk, "claimed": added.claimed},
-            )  # fmt: skip
-        _keep(server, added, since, read.at, now)
+            _doubt(server, meter.account_id, added, since, read, now)
+        share_out(server, added.rx, added.tx, since, read.at, now)
         live.publish([f"server:{server.pk}"], "servers.meter.read", {"id": server.pk})
         return added.total
 
 
-def _keep(server: Server, added: traffic_rules.Delta, since: datetime, until: datetime, now: datetime) -> None:
+def _doubt(
+    server: Server, account_id: int, added: traffic_rules.Delta, since: datetime, read: Counters, now: datetime
+) -> None:
+    """Keep what was claimed for staff to decide upon."""
+    rx, tx = added.claimed
+    doubt = DoubtfulReading.objects.create(
+        server=server, account_id=account_id, since=since, at=read.at, rx_bytes=rx, tx_bytes=tx, link_bps=read.link_bps
+    )
+    events.record(
+        "servers.meter.implausible", now=now, actor=CLOCK, subject=server, account_id=account_id, rule="SRV-4",
+        data={"server_id": server.pk, "claimed": rx + tx, "reading": doubt.pk},
+    )  # fmt: skip
+
+
+def share_out(server: Server, rx: int, tx: int, since: datetime, until: datetime, now: datetime) -> None:
     """Share the bytes out over the hours they were carried in; months begin on a full hour, so hours make months."""
     edges = rules.hours_in(since, until)
     slots = {
-        start.replace(minute=0, second=0, microsecond=0): (rx, tx)
-        for (start, rx), (_, tx) in zip(
-            rules.spread(added.rx, since, until, edges), rules.spread(added.tx, since, until, edges), strict=True
+        start.replace(minute=0, second=0, microsecond=0): (part_rx, part_tx)
+        for (start, part_rx), (_, part_tx) in zip(
+            rules.spread(rx, since, until, edges), rules.spread(tx, since, until, edges), strict=True
         )
     }
     months: dict[rules.Month, tuple[int, int]] = {rules.month_at(server.subscription.anchor_on, until): (0, 0)}
-    for hour, (rx, tx) in slots.items():
+    for hour, (part_rx, part_tx) in slots.items():
         month = rules.month_at(server.subscription.anchor_on, hour)
         before = months.get(month, (0, 0))
-        months[month] = (before[0] + rx, before[1] + tx)
-    payers = {month: _add_month(server, month, rx, tx, now) for month, (rx, tx) in months.items()}
+        months[month] = (before[0] + part_rx, before[1] + part_tx)
+    payers = {month: _add_month(server, month, *amounts, now) for month, amounts in months.items()}
     for hour, amounts in slots.items():
         if any(amounts):
-            _add_hour(server, hour, amounts, payers[rules.month_at(server.subscription.anchor_on, hour)])
+            add_hour(server.pk, hour, amounts, payers[rules.month_at(server.subscription.anchor_on, hour)])
 
 
-def _add_hour(server: Server, hour: datetime, amounts: tuple[int, int], account_id: int) -> None:
+def add_hour(server_id: int, hour: datetime, amounts: tuple[int, int], account_id: int) -> None:
     """Bytes are the evidence of the account that they are charged to. An hour in which the server changed hands has a
     row for each holder, a second apart."""
-    rows = TrafficHour.objects.filter(server_id=server.pk, hour__gte=hour, hour__lt=hour + timedelta(hours=1))
+    rows = TrafficHour.objects.filter(server_id=server_id, hour__gte=hour, hour__lt=hour + timedelta(hours=1))
     known = {row.account_id: row.hour for row in rows}
     if account_id in known:
-        TrafficHour.objects.filter(server_id=server.pk, hour=known[account_id]).update(
+        TrafficHour.objects.filter(server_id=server_id, hour=known[account_id]).update(
             rx_bytes=F("rx_bytes") + amounts[0], tx_bytes=F("tx_bytes") + amounts[1]
         )
         return
     TrafficHour.objects.create(
-        server_id=server.pk, account_id=account_id, hour=hour + timedelta(seconds=len(known)), rx_bytes=amounts[0],
+        server_id=server_id, account_id=account_id, hour=hour + timedelta(seconds=len(known)), rx_bytes=amounts[0],
         tx_bytes=amounts[1],
     )  # fmt: skip
 
@@ -100,11 +111,11 @@ def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: dateti
     if rx or tx:
         TrafficMonth.objects.filter(pk=row.pk).update(rx_bytes=F("rx_bytes") + rx, tx_bytes=F("tx_bytes") + tx)
         row.rx_bytes, row.tx_bytes = row.rx_bytes + rx, row.tx_bytes + tx
-        _warn(server, row, now)
+        warn(server, row, now)
     return row.account_id
 
 
-def _warn(server: Server, month: TrafficMonth, now: datetime) -> None:
+def warn(server: Server, month: TrafficMonth, now: datetime) -> None:
     """SRV-5: one mail for each threshold, once; when several are passed in one stride, the highest."""
     bandwidth = terms.version(server.subscription.terms_version).bandwidth
     passed = rules.crossed(
@@ -158,42 +169,21 @@ def failed(server: Server, error: str, *, now: datetime) -> None:
     Meter.objects.filter(server=server).update(error=error[:300])
 
 
-@due.sweep("servers.meter", every_seconds=300)
-def meter_all(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
-    """SRV-4: read every machine's counters. One that cannot be read stops no other."""
-    counted = Server.objects.on_the_host().filter(meter__isnull=False, meter__closed_at=None)
-    servers = list(counted.select_related("subscription", "account").order_by("pk"))
-    if dry_run:
-        return due.SweepReport(would=[f"read {server.reference}" for server in servers])
-    report = due.SweepReport()
-    for server, outcome in _read_all(servers, now):
-        try:
-            if isinstance(outcome, ProviderError):
-                failed(server, str(outcome), now=now)
-                report.failed.append(f"{server.reference}: {outcome}")
-            else:
-                record(server, outcome, now=now)
-                report.done += 1
-        except Exception as error:
-            log.exception("metering %s", server.reference)
-            report.failed.append(f"{server.reference}: {type(error).__name__}: {error}")
-    return report
-
-
-def _read_all(servers: list[Server], now: datetime) -> Iterable[tuple[Server, Counters | ProviderError]]:
-    """Readings side by side; the threads talk to places only, never to the database."""
-
-    def one(server: Server) -> tuple[Server, Counters | ProviderError]:
-        try:
-            return server, read(server, now=now)
-        except ProviderError as error:
-            return server, error
-        except Exception as error:
-            log.exception("reading the counters of %s", server.reference)
-            return server, ProviderError(f"{type(error).__name__}: {error}")
-
-    with ThreadPoolExecutor(READERS, thread_name_prefix="meter") as pool:
-        yield from pool.map(one, servers)
+def missed(lost: Mapping[int, ProviderError], *, now: datetime) -> None:
+    """`failed` for many, by server. A machine that did not answer is asked ever more rarely; where its whole place did
+    not, it is not the machine's fault."""
+    rows = Meter.objects.filter(server__in=bulk.among(lost)).values_list("server_id", "misses")
+    alike: dict[tuple[str, int | None], list[int]] = {}
+    for pk, misses in rows if lost else ():
+        counts = None if lost[pk].code in providers.NO_PLACE else misses + 1
+        alike.setdefault((str(lost[pk])[:300], counts), []).append(pk)
+    for (error, counts), ids in alike.items():
+        meters = Meter.objects.filter(server__in=bulk.among(ids))
+        meters.filter(failing_since=None).update(failing_since=now)
+        meters.update(error=error)
+        if counts is not None:
+            rest = traffic_rules.ask_again_after(counts)
+            meters.update(misses=counts, ask_again_at=now + rest if rest else None)
 
 
 @operations.register

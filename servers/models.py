@@ -18,13 +18,15 @@ from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
 from servers.safekeeping.copy_models import BackupPlan, Copy
 from servers.terminals.terminal_models import TerminalPermit, TerminalSession
+from servers.traffic.traffic_models import DoubtfulReading, Meter, TrafficHour, TrafficMonth, TrafficReading
 from servers.watching.vitals_models import Vitals
 
 __all__ = [
-    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy", "Firewall",
-    "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate", "KeyOnServer", "Meter", "Outage",
-    "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey", "TerminalPermit",
-    "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading", "Vitals",
+    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy",
+    "DoubtfulReading", "Firewall", "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate",
+    "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel",
+    "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading",
+    "Vitals",
 ]  # fmt: skip
 
 
@@ -197,112 +199,6 @@ class ServerAction(models.Model):
             return False
         self.steps = [*self.steps, {"name": step, "at": now.isoformat()}]
         return True
-
-
-class Meter(models.Model):
-    """The state of one interface's counter: the last reading, to take the next one's difference from."""
-
-    server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="meter")
-    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
-    epoch = models.CharField(max_length=120, blank=True)
-    rx_bytes = models.BigIntegerField(default=0)
-    tx_bytes = models.BigIntegerField(default=0)
-    at = models.DateTimeField(null=True)
-    failing_since = models.DateTimeField(null=True)
-    error = models.CharField(max_length=300, blank=True)
-    closed_at = models.DateTimeField(null=True, help_text="after the last reading of a destroyed machine")
-
-    objects = TenantQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"meter of {self.server_id}"
-
-
-class TrafficReading(models.Model):
-    """One raw reading and what it added; grows without bound, so its key holds the time (partitions by month)."""
-
-    pk = models.CompositePrimaryKey("server_id", "at")
-    server_id = models.BigIntegerField()
-    at = models.DateTimeField()
-    account_id = models.BigIntegerField()
-    epoch = models.CharField(max_length=120)
-    rx_bytes = models.BigIntegerField(help_text="the counter, into the machine")
-    tx_bytes = models.BigIntegerField(help_text="the counter, out of it")
-    added = models.BigIntegerField(help_text="bytes this reading added, both directions")
-    verdict = models.CharField(max_length=12)
-
-    objects = TenantQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"{self.server_id} {self.at}"
-
-
-class TrafficHour(models.Model):
-    """Bytes of one UTC hour, for charts and as evidence."""
-
-    pk = models.CompositePrimaryKey("server_id", "hour")
-    server_id = models.BigIntegerField()
-    hour = models.DateTimeField()
-    account_id = models.BigIntegerField()
-    rx_bytes = models.BigIntegerField(default=0)
-    tx_bytes = models.BigIntegerField(default=0)
-
-    objects = TenantQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"{self.server_id} {self.hour}"
-
-
-class TrafficMonth(models.Model):
-    """What SRV-4 counts and SRV-5 charges: both directions, from the anchor day to the next. Where the server came from
-    another account in it, `given_*` bytes are that one's, and used up the included volume first."""
-
-    server = models.ForeignKey(Server, models.PROTECT, related_name="months")
-    account = models.ForeignKey("accounts.Account", models.PROTECT, related_name="+")
-    starts_on = models.DateField()
-    ends_on = models.DateField(help_text="the first day of the next month")
-    rx_bytes = models.BigIntegerField(default=0)
-    tx_bytes = models.BigIntegerField(default=0)
-    included_bytes = models.BigIntegerField()
-    given_rx_bytes = models.BigIntegerField(default=0, help_text="of them before it came to this account")
-    given_tx_bytes = models.BigIntegerField(default=0)
-    warned_percent = models.PositiveSmallIntegerField(default=0)
-
-    objects = TenantQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-starts_on",)
-        constraints = (models.UniqueConstraint(F("server"), F("starts_on"), name="traffic_month_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.server_id} {self.starts_on}"
-
-    @property
-    def total(self) -> int:
-        return self.rx_bytes + self.tx_bytes
-
-    @property
-    def own_rx(self) -> int:
-        return self.rx_bytes - self.given_rx_bytes
-
-    @property
-    def own_tx(self) -> int:
-        return self.tx_bytes - self.given_tx_bytes
-
-    @property
-    def own(self) -> int:
-        """Bytes since the server is its present account's."""
-        return self.own_rx + self.own_tx
-
-    @property
-    def own_included(self) -> int:
-        """What was left of the included volume then."""
-        return max(0, self.included_bytes - self.given_rx_bytes - self.given_tx_bytes)
-
-    @property
-    def own_percent(self) -> int:
-        """Whole percent of that."""
-        return rules.percent_used(self.own, self.included_bytes, self.given_rx_bytes + self.given_tx_bytes)
 
 
 class Outage(models.Model):

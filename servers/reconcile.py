@@ -21,8 +21,6 @@ from servers.rules import ON_THE_HOST, Finding, Power, State
 from servers.safekeeping import comparing
 
 COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
-NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration"})
-"""What a place answers, by its code, when none of its machines can be asked."""
 SILENT_METER = timedelta(hours=1)
 
 
@@ -140,7 +138,7 @@ def _firewalls(cloud: providers.CloudProvider, servers: dict[str, Server], busy:
         except ProviderError as error:
             if error.code == "not_found":
                 continue  # the machine itself is a finding
-            if error.code in NO_PLACE:
+            if error.code in providers.NO_PLACE:
                 raise
             same, words = False, f"the firewall of {server.reference} cannot be read: {error}"
         if not same and rows.filter(pk=row.pk, turn=row.turn).exists():  # it was not changed while we looked

@@ -29,7 +29,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "found": found, "words": words, "findings": fleet.open_findings() if found.findings else (),
-        "chips": _chips(words, state, place, trouble),
+        "may_see_readings": actions.SEE_READINGS.permits(actor(request)), "chips": _chips(words, state, place, trouble),
         "older": _query(q=words, state=state, place=place, trouble="1" * trouble, before=found.next_before),
     }  # fmt: skip
     return render(request, "servers/staff_server_list.html", context)

@@ -25,8 +25,16 @@ class Flag(StrEnum):
     """Counting began anew since the last reading: what is added is a lower bound."""
     QUARANTINED = "quarantined"
     """More than the link can carry: kept for staff, counted as nothing."""
+    ACCEPTED = "accepted"
+    """Quarantined, and counted since a person accepted it."""
     REPLAY = "replay"
-    """Not later than the last reading: known already, adds nothing and is not to become the last reading."""
+    """Of the instant of the last reading: known already."""
+    LATE = "late"
+    """Earlier than the last reading, whose count holds what it tells: kept as evidence where it is not known yet."""
+
+
+UNHEARD = frozenset({Flag.REPLAY, Flag.LATE})
+"""What adds nothing and does not become the last reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a reading adds, in bytes. A quarantined one adds 0 and holds what it claimed in `claimed`."""
+    """What a reading adds, in bytes. A quarantined one adds 0 and holds what it claimed in `claimed`, (rx, tx)."""
 
     rx: int
     tx: int
     flag: Flag
-    claimed: int = 0
+    claimed: tuple[int, int] = (0, 0)
 
     @property
     def total(self) -> int:
@@ -60,7 +68,7 @@ class Delta:
 
 
 def delta(previous: Reading | None, current: Reading, link_bps: int) -> Delta:
-    """What `current` adds after `previous`, the last reading that was not a replay (None: there is none).
+    """What `current` adds after `previous`, the last reading that was heard (None: there is none).
 
     `link_bps` bounds each direction by itself (bits per second). A quarantined reading does become the last one: the
     next is compared with it, so that one absurd value cannot spoil those after it.
@@ -68,10 +76,10 @@ def delta(previous: Reading | None, current: Reading, link_bps: int) -> Delta:
     if previous is None:
         return Delta(current.rx, current.tx, Flag.NORMAL) if current.from_zero else Delta(0, 0, Flag.BASELINE)
     if current.at <= previous.at:
-        return Delta(0, 0, Flag.REPLAY)
+        return Delta(0, 0, Flag.REPLAY if current.at == previous.at else Flag.LATE)
     rx, tx, flag = _grown(previous, current)
-    if max(rx, tx) > _at_most(current.at - previous.at, link_bps):
-        return Delta(0, 0, Flag.QUARANTINED, claimed=rx + tx)
+    if max(rx, tx) > at_most(current.at - previous.at, link_bps):
+        return Delta(0, 0, Flag.QUARANTINED, claimed=(rx, tx))
     return Delta(rx, tx, flag)
 
 
@@ -87,6 +95,19 @@ def _grown(previous: Reading, current: Reading) -> tuple[int, int, Flag]:
     return current.rx, current.tx, Flag.RESET  # the pair is one counter: if one side went back, both began anew
 
 
-def _at_most(elapsed: timedelta, link_bps: int) -> int:
+def at_most(elapsed: timedelta, link_bps: int) -> int:
     """Bytes that a link can carry in one direction in `elapsed`, with the tolerance."""
     return link_bps * (100 + TOLERANCE_PERCENT) * (elapsed // MICROSECOND) // (100 * 8 * 1_000_000) + SLACK_BYTES
+
+
+EVERY = timedelta(minutes=5)
+LONGEST_SILENCE = timedelta(hours=1)
+
+
+def ask_again_after(misses: int) -> timedelta | None:
+    """How long a machine that did not answer `misses` times in a row is left alone: not at all the first time, then
+    twice as long each time, up to an hour."""
+    if misses < 2:
+        return None
+    times: int = 2 ** min(misses - 1, 8)
+    return min(EVERY * times, LONGEST_SILENCE)

@@ -9,6 +9,7 @@ from servers.networking import network_views, request_views
 from servers.safeguarding import safeguard_views
 from servers.safekeeping import copy_views
 from servers.terminals import terminal_views
+from servers.traffic import doubt_views
 
 app_name = "servers"
 urlpatterns = [
@@ -44,6 +45,8 @@ urlpatterns = [
     path("ops/servers/<str:reference>/terminal/", terminal_views.staff_server_terminal, name="staff_server_terminal"),
     path("ops/servers/<str:reference>/backups/", copy_views.staff_server_backups, name="staff_server_backups"),
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
+    path("ops/readings/", doubt_views.reading_list, name="staff_reading_list"),
+    path("ops/readings/<int:pk>/decide/", doubt_views.reading_decide, name="staff_reading_decide"),
     path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),
     path("ops/firewall/<str:number>/decide/", request_views.firewall_request_decide, name="firewall_request_decide"),
     path("ops/addresses/", address_views.pool_list, name="staff_pool_list"),

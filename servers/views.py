@@ -120,6 +120,7 @@ def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
     context = {
         "offer": upgrading.offer(server, traffic.used, now=now, language=get_language() or "") if beyond else None,
         "server": server, "traffic": traffic, "spans": charting.SPANS, "form": form,
+        "doubts": server.doubtful_readings.filter(account=server.account_id, state="waiting").exists(),
         "months": server.months.filter(account=server.account_id)[:12],
         "chart": charting.draw(server, span, traffic=traffic, now=now),
         "span": span if span in charting.SPANS else "24h",

@@ -1,12 +1,10 @@
 """My work: what waits for a person, by role, from every app. Each queue is one count and one short read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -34,41 +32,20 @@ from invoicing.selling_by_hand import unmet
 from panel.accounts import actions as account_actions
 from panel.accounts.models import Approval
 from panel.console import actions
+from panel.console.queues import Queue, Row, queue
 from panel.core import operations, ticking
 from panel.core.actors import Actor
 from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.mail import SendMail
 from panel.core.models import Operation
 from panel.core.money import format_eur
-from servers.models import Discrepancy
+from panel.core.quantities import bytes_in_words
+from servers import actions as server_actions
+from servers.models import Discrepancy, DoubtfulReading
 from servers.wording import FINDINGS
 from tickets.models import Ticket
 
-SHOWN = 8
 UNCONFIRMED_AFTER = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One thing to do. `due`: the instant by which; `since`: how long it waits."""
-
-    title: str
-    url: str
-    note: str = ""
-    due: datetime | None = None
-    since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Queue:
-    """Things of one kind; `total` may be more than the rows shown."""
-
-    title: str
-    icon: str
-    url: str
-    total: int
-    rows: list[Row] = field(default_factory=list)
-    tone: str = "neutral"
 
 
 def queues(actor: Actor, *, now: datetime) -> list[Queue]:
@@ -89,6 +66,7 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (actions.RETRY.permits(actor), _failing_sweeps),
         (actor.has_role("support", "billing", "abuse"), _tickets),
         (actor.has_role("infrastructure"), _discrepancies),
+        (server_actions.SEE_READINGS.permits(actor), _doubtful_readings),
         (invoicing_actions.STAFF_BANK.permits(actor), _receipts),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _debits_to_file),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _missed_debits),
@@ -109,14 +87,6 @@ def waiting(actor: Actor, *, now: datetime) -> int:
     return sum(queue.total for queue in queues(actor, now=now))
 
 
-def _queue(
-    rows: QuerySet[Any], make: Callable[[Any], Row], *, title: str, icon: str, url: str, tone: str = "warn"
-) -> Queue:
-    found = list(rows[: SHOWN + 1])
-    total = len(found) if len(found) <= SHOWN else rows.count()
-    return Queue(title, icon, url, total, [make(row) for row in found[:SHOWN]], tone if found else "good")
-
-
 def _money(cents: int) -> str:
     return format_eur(cents, get_language() or "en")
 
@@ -129,7 +99,7 @@ def _answers(now: datetime) -> Queue:
     """ABU-9: the clock stands until staff has judged."""
     judged = (Pause.Reason.ANSWER, Pause.Reason.COMPLAINT)
     rows = Pause.objects.filter(until=None, reason__in=judged).select_related("case__account").order_by("since")
-    return _queue(
+    return queue(
         rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.since),
         title=_("Answers to judge"), icon="review", url=reverse("abuse_staff:case_list"),
     )  # fmt: skip
@@ -139,7 +109,7 @@ def _due_cases(now: datetime) -> Queue:
     """Cases whose next step comes within a day, and those whose notice reached nobody."""
     soon = Q(due_at__lte=now + timedelta(days=1)) | Q(unnoticed_at__isnull=False, t0=None)
     rows = Case.objects.filter(soon, closed_at=None).select_related("account").order_by("due_at")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.reference, _case_url(row), _("nobody was reached") if row.t0 is None else str(row.account),
@@ -153,7 +123,7 @@ def _held_steps(now: datetime) -> Queue:
     """Steps of a ladder that are kept back and that no open approval will release (ABU-12 refused, protected ...)."""
     held = CaseStep.objects.filter(state=CaseStep.State.HELD, released_at=None, case__closed_at=None)
     rows = held.exclude(approval__state=Approval.State.OPEN).select_related("case__account").order_by("held_at")
-    return _queue(
+    return queue(
         rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.held_at),
         title=_("Steps kept back"), icon="hourglass", url=reverse("abuse_staff:case_list"),
     )  # fmt: skip
@@ -162,7 +132,7 @@ def _held_steps(now: datetime) -> Queue:
 def _amends(now: datetime) -> Queue:
     """ABU-10: a reversal came after the subscription had ended; the customer is owed a new server or compensation."""
     rows = CaseStep.objects.filter(OWED).select_related("case__account").order_by("undone_at")
-    return _queue(
+    return queue(
         rows, lambda row: Row(row.case.reference, _case_url(row.case), str(row.case.account), since=row.undone_at),
         title=_("Offers owed after a reversal"), icon="scale", url=reverse("abuse_staff:case_list") + "?show=owed",
     )  # fmt: skip
@@ -171,7 +141,7 @@ def _amends(now: datetime) -> Queue:
 def _reports(now: datetime) -> Queue:
     """ABU-1: an unknown reporter's notice starts no clock before staff has looked."""
     rows = Report.objects.filter(state__in=(Report.State.WAITING, Report.State.UNMATCHED)).order_by("received_at")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.reference, reverse("abuse_staff:report_detail", args=[row.pk]), f"{row.source_ip or '?'}",
@@ -184,7 +154,7 @@ def _reports(now: datetime) -> Queue:
 def _approvals(now: datetime) -> Queue:
     url = reverse("console:approval_list")
     rows = Approval.objects.filter(state=Approval.State.OPEN).order_by("pk")
-    return _queue(
+    return queue(
         rows, lambda row: Row(row.summary, url, row.rule, since=row.asked_at),
         title=_("A second person is needed"), icon="approvals", url=url,
     )  # fmt: skip
@@ -194,7 +164,7 @@ def _suspensions(now: datetime) -> Queue:
     """SUB-8: debts that a rule lets suspend for; a person decides."""
     url = reverse("invoicing_staff:suspensions")
     rows = Suspension.objects.filter(state=SuspensionState.PROPOSED).select_related("account", "invoice").order_by("pk")
-    return _queue(
+    return queue(
         rows, lambda row: Row(str(row.account), url, f"{row.rule} · {row.invoice.number}", since=row.proposed_at),
         title=_("Suspensions to decide"), icon="locked", url=url,
     )  # fmt: skip
@@ -204,7 +174,7 @@ def _terminations(now: datetime) -> Queue:
     """SUB-8: what is still unpaid after the suspension; a person decides whether services end."""
     url = reverse("invoicing_staff:suspensions")
     rows = Termination.objects.filter(state=TerminationState.PROPOSED).select_related("account", "suspension__invoice")
-    return _queue(
+    return queue(
         rows.order_by("pk"),
         lambda row: Row(str(row.account), url, row.suspension.invoice.number, since=row.proposed_at),
         title=_("Ends of unpaid services to decide"), icon="closed", url=url, tone="bad",
@@ -215,7 +185,7 @@ def _contests(now: datetime) -> Queue:
     """TIC-6: disputed invoices and late fees, the one that is due first at the top."""
     rows = Contest.objects.filter(state=ContestState.OPEN).select_related("account", "invoice").order_by("due_at")
     late = rows.filter(due_at__lt=now).exists()
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.invoice.number, reverse("tickets_staff:ticket_detail", args=[row.reference]), str(row.account),
@@ -229,7 +199,7 @@ def _contests(now: datetime) -> Queue:
 def _order_reviews(now: datetime) -> Queue:
     """SUB-4: orders held for a person; the customer was promised an answer."""
     rows = OrderReview.objects.filter(state=ReviewState.WAITING).select_related("account", "order").order_by("due_at")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.order.reference, reverse("invoicing_staff:review_detail", args=[row.pk]), str(row.account),
@@ -243,7 +213,7 @@ def _held_interest(now: datetime) -> Queue:
     """INV-8: late interest that waits for a legal rate nobody has entered."""
     url = reverse("invoicing_staff:rates")
     rows = LateInvoice.objects.filter(closed_at=None).exclude(held_for="").select_related("invoice").order_by("pk")
-    return _queue(
+    return queue(
         rows, lambda row: Row(row.invoice.number, url, row.held_for), title=_("Late interest held: no legal rate"),
         icon="percent", url=url,
     )  # fmt: skip
@@ -251,7 +221,7 @@ def _held_interest(now: datetime) -> Queue:
 
 def _failed(now: datetime) -> Queue:
     rows = Operation.objects.filter(state=Operation.State.FAILED).exclude(kind=SendMail.kind).order_by("-pk")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             _label(row.kind), reverse("console:operation_detail", args=[row.pk]), row.last_error[:120],
@@ -264,7 +234,7 @@ def _failed(now: datetime) -> Queue:
 def _failing_sweeps(now: datetime) -> Queue:
     """What happens by itself, and fails at every run: each row it fails at is left undone until somebody looks."""
     url = reverse("console:health")
-    return _queue(
+    return queue(
         ticking.failing(),
         lambda tick: Row(tick.name, url, tick.last_report["failed"][-1][:120], since=ticking.failing_since(tick)),
         title=_("Sweeps that fail"), icon="clock", url=url, tone="bad",
@@ -278,7 +248,7 @@ def _label(kind: str) -> str:
 
 def _tickets(now: datetime) -> Queue:
     rows = Ticket.objects.filter(waiting_since__isnull=False).order_by("waiting_since").select_related("account")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.title, reverse("tickets_staff:ticket_detail", args=[row.number]), f"{row.number} · {row.account}",
@@ -291,17 +261,27 @@ def _tickets(now: datetime) -> Queue:
 def _discrepancies(now: datetime) -> Queue:
     rows = Discrepancy.objects.filter(resolved_at=None).order_by("first_seen")
     fleet = reverse("servers:staff_server_list")
-    return _queue(
+    return queue(
         rows, lambda row: Row(f"{FINDINGS[row.kind]}: {row.ref}", fleet, f"{row.place} {row.detail}".strip(),
         since=row.first_seen),
         title=_("What is not as it should be"), icon="server", url=fleet,
     )  # fmt: skip
 
 
+def _doubtful_readings(now: datetime) -> Queue:
+    """SRV-4: what counters claim beyond what their link can carry; the bill of the month waits for it."""
+    rows = DoubtfulReading.objects.filter(state=DoubtfulReading.State.WAITING).select_related("server").order_by("pk")
+    url = reverse("servers:staff_reading_list")
+    return queue(
+        rows, lambda row: Row(row.server.name, url, bytes_in_words(row.claimed), since=row.at),
+        title=_("Doubtful traffic readings"), icon="traffic", url=url,
+    )  # fmt: skip
+
+
 def _differences(now: datetime) -> Queue:
     """What the provider, the books, the invoices and the services do not agree upon (INV-11)."""
     url = reverse("invoicing_staff:reconciliation")
-    return _queue(
+    return queue(
         reconciling.open_ones(), lambda row: Row(row.get_kind_display(), url, row.ref, since=row.first_seen),
         title=_("Money that does not agree"), icon="scale", url=url, tone="bad",
     )  # fmt: skip
@@ -309,7 +289,7 @@ def _differences(now: datetime) -> Queue:
 
 def _receipts(now: datetime) -> Queue:
     """INV-11: money that has come and settles nothing yet; meanwhile its payer is reminded."""
-    return _queue(
+    return queue(
         bank_files.waiting(),
         lambda row: Row(
             row.payer or row.bank_ref, reverse("invoicing_staff:bank_receipt", args=[row.pk]),
@@ -322,7 +302,7 @@ def _receipts(now: datetime) -> Queue:
 def _debits_to_file(now: datetime) -> Queue:
     """INV-5: announced debits that reach their day only in a file that is made now."""
     url = reverse("invoicing_staff:debit_list")
-    return _queue(
+    return queue(
         debit_selectors.to_file(now),
         lambda row: Row(
             row.invoice.number, f"{url}?until={row.debit_on.isoformat()}", f"{_money(row.cents)} · {row.account}",
@@ -335,7 +315,7 @@ def _debits_to_file(now: datetime) -> Queue:
 def _missed_debits(now: datetime) -> Queue:
     """INV-5: debits whose announced days passed twice without a file; their payers are told no other day before a
     person says so."""
-    return _queue(
+    return queue(
         debit_selectors.missed(now),
         lambda row: Row(
             row.invoice.number, reverse("invoicing_staff:debit_detail", args=[row.pk]),
@@ -350,7 +330,7 @@ def _files_to_hand_over(now: datetime) -> Queue:
     """INV-5: files of debits that nobody has given to the bank."""
     rows = debit_selectors.to_hand_over()
     late = rows.filter(debits__debit_on__lte=paris_date(now)).exists()
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.reference, reverse("invoicing_staff:debit_batch_detail", args=[row.reference]),
@@ -364,7 +344,7 @@ def _files_to_hand_over(now: datetime) -> Queue:
 
 def _silent_debits(now: datetime) -> Queue:
     """INV-11: debits of which the bank has not said what came of them; nobody is reminded meanwhile."""
-    return _queue(
+    return queue(
         debit_selectors.silent(now),
         lambda row: Row(
             row.invoice.number, reverse("invoicing_staff:debit_detail", args=[row.pk]),
@@ -377,7 +357,7 @@ def _silent_debits(now: datetime) -> Queue:
 
 def _taken_back(now: datetime) -> Queue:
     """Funds that were spent before a bank took them back: owed, and on no invoice (INV-11)."""
-    return _queue(
+    return queue(
         taken_back.outstanding().select_related("account", "payment"),
         lambda row: Row(
             str(row.account), reverse("invoicing_staff:payment_detail", args=[row.payment.reference]),
@@ -390,7 +370,7 @@ def _taken_back(now: datetime) -> Queue:
 
 def _unmet(now: datetime) -> Queue:
     """INV-11: what was agreed upon about a payment, when its money had been spent meanwhile."""
-    return _queue(
+    return queue(
         unmet.waiting(),
         lambda row: Row(
             str(row.account),
@@ -405,7 +385,7 @@ def _unmet(now: datetime) -> Queue:
 
 def _lost_mail(now: datetime) -> Queue:
     rows = Operation.objects.filter(state=Operation.State.FAILED, kind=SendMail.kind).order_by("-pk")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             row.payload.get("template", ""), reverse("console:operation_detail", args=[row.pk]), row.last_error[:120],
@@ -418,7 +398,7 @@ def _lost_mail(now: datetime) -> Queue:
 def _short_runs(now: datetime) -> Queue:
     """Billing runs that did not bill everything that was due."""
     rows = BillingRun.objects.filter(state=RunState.SHORT, dry=False).order_by("-pk")
-    return _queue(
+    return queue(
         rows,
         lambda row: Row(
             _("%(failed)s of %(expected)s subscriptions not billed") % {
@@ -442,6 +422,6 @@ def _unconfirmed(now: datetime) -> Queue:
             str(account), reverse("console:customer_detail", args=[account.reference]), since=row.user.created_at
         )
 
-    return _queue(
+    return queue(
         rows, make, title=_("Addresses not confirmed"), icon="mail", url=reverse("console:customer_list"), tone="info"
     )

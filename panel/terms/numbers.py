@@ -149,9 +149,11 @@ class VatTerms:
 
 @dataclass(frozen=True)
 class RetentionTerms:
-    """PRV-4: years after the end of the accounting year for which the books are kept."""
+    """PRV-4: years after the end of the accounting year for which the books are kept. SRV-4: months for which raw
+    readings of traffic are kept beside the hours that they make."""
 
     accounting_years: int
+    readings_months: int
 
 
 @dataclass(frozen=True)

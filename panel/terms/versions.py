@@ -185,7 +185,7 @@ class Terms:
 
     @cached_property
     def retention(self) -> numbers.RetentionTerms:
-        return numbers.RetentionTerms(self._value("PRV-4", "accounting_years"))
+        return numbers.RetentionTerms(self._value("PRV-4", "accounting_years"), self._value("SRV-4", "readings_months"))
 
     @cached_property
     def review(self) -> numbers.ReviewTerms:

@@ -162,6 +162,10 @@ class Capabilities:
     """A machine can get the disk of a snapshot and stay what it is."""
     firewall: Filtering | None = None
     """Packets of a machine are filtered by rules; None: they are not."""
+    counters_at_once: bool = False
+    """The counters of many machines are told in one call; else each is asked by itself."""
+    firewalls_at_once: bool = False
+    """The policies in force of many machines are told in one call."""
     chooses_address: bool = False
     """True: the place gives the address itself and `NodeSpec.address` stays empty."""
     lag: int = 0
@@ -263,6 +267,14 @@ class CloudProvider(Protocol):
         """How the machine does now, seen from its host and not from inside; None while it is off;
         `capabilities.vitals` (SRV-12)."""
 
+    def counters_of(self, refs: Sequence[str], *, now: datetime) -> Mapping[str, Counters]:
+        """`counters` of these machines by their refs, in one call; one that has none to tell is left out, and stops no
+        other; `capabilities.counters_at_once`."""
+
+    def firewalls_of(self, refs: Sequence[str]) -> Mapping[str, Policy]:
+        """`firewall` of these machines by their refs, in one call; one that is not there or cannot be read is left out;
+        `capabilities.firewalls_at_once`."""
+
     def host_key(self, ref: str) -> str:
         """The machine's SSH host key, "ssh-ed25519 AAAA...", as the place knows it (never learned over the network)."""
 
@@ -288,6 +300,8 @@ ADAPTERS: Mapping[str, str] = {
 }
 
 
+NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration"})
+"""What a place answers, by its code, when none of its machines can be asked."""
 BLOCKING = frozenset({"simulated", "local"})
 """The adapters with `capabilities.block_address`; written down here so that asking connects to nobody."""
 

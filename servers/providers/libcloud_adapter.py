@@ -200,6 +200,12 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     def vitals(self, ref: str, *, now: Any) -> Reading | None:
         raise not_supported("tell how a machine does", self.label)
 
+    def counters_of(self, refs: Sequence[str], *, now: Any) -> Mapping[str, Counters]:
+        raise not_supported("read counters", self.label)
+
+    def firewalls_of(self, refs: Sequence[str]) -> Mapping[str, Policy]:
+        raise not_supported("tell firewalls", self.label)
+
     def host_key(self, ref: str) -> str:
         raise not_supported("tell the host key", self.label)
 

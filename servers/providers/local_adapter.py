@@ -1,11 +1,11 @@
 """The place "this machine": the libcloud adapter, plus the network verbs that only our own driver has (LOCAL=1)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from libcloud.compute.base import Node as VendorNode
@@ -22,6 +22,8 @@ from servers.providers.local.shell import LocalError
 from servers.providers.local.snapshots import Kept, ref_of
 from servers.rules import Power
 from servers.watching.vitals_rules import Reading
+
+Told = TypeVar("Told")
 
 
 class LocalProvider(LibcloudProvider):
@@ -51,6 +53,8 @@ class LocalProvider(LibcloudProvider):
             firewall=Filtering(),
             snapshots=True,
             restore=True,
+            counters_at_once=True,
+            firewalls_at_once=True,
         )
 
     def create(self, spec: NodeSpec) -> Node:
@@ -149,6 +153,13 @@ class LocalProvider(LibcloudProvider):
             raise ProviderError(f"no host {ref}", permanent=True, code="not_found")
         return vitals.read(self.driver.records.home(ref), record, now)
 
+    def counters_of(self, refs: Sequence[str], *, now: datetime) -> Mapping[str, Counters]:
+        each = self._each(refs, self.driver.ex_counters)
+        return {ref: Counters(*read, at=now, link_bps=LINK_BPS) for ref, read in each}
+
+    def firewalls_of(self, refs: Sequence[str]) -> Mapping[str, Policy]:
+        return dict(self._each(refs, self.driver.ex_firewall))
+
     def host_key(self, ref: str) -> str:
         with self._on(ref, "tell the host key") as node:
             return self.driver.ex_host_key(node)
@@ -160,6 +171,14 @@ class LocalProvider(LibcloudProvider):
     def remove_key(self, ref: str, key: str) -> None:
         with self._on(ref, "remove a key") as node:
             self.driver.ex_remove_key(node, key)
+
+    def _each(self, refs: Sequence[str], ask: Callable[[VendorNode], Told]) -> Iterator[tuple[str, Told]]:
+        """What these hosts tell, by their refs; those that cannot are left out."""
+        for ref in refs:
+            with suppress(LocalError):
+                node = self.driver.ex_get_node(ref)
+                if node is not None:
+                    yield ref, ask(node)
 
     def _order(self, spec: NodeSpec) -> dict[str, Any]:
         wanted, disk_mb = spec.size, self._disk_mb(spec)

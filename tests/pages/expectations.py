@@ -144,6 +144,8 @@ PAGES: dict[str, str] = {
     "servers:firewall_ask": MORE_OBJECT,
     "servers:firewall_request_withdraw": MORE_POST,
     "servers:firewall_request_decide": "302 403 403 403 403 403 403 405 405 302",
+    "servers:staff_reading_list": "302 403 403 403 403 200 403 200 200 302",
+    "servers:staff_reading_decide": "302 403 403 403 403 405 403 405 405 302",
     "servers:limit_answer": MORE_POST,
     "servers:staff_server_limit": "302 403 403 403 403 403 200 200 200 302",
     "servers:limit_decide": "302 403 403 403 403 403 405 405 405 302",

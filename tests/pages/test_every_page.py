@@ -200,6 +200,7 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
             key: {**server, "copy_reference": "CPY-22222222"}
             for key in ("api:delete_server_copy", "api:restore_server_copy")
         },
+        "servers:staff_reading_decide": {"pk": 1},
         "servers:staff_interruption_deed": {**announced, "name": "note"},
     }
 

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -69,6 +69,7 @@ class SimulatedCloud(SimulatedSnapshots):
             vitals=True, host_key=True, keys=True, extra_addresses=True, resize=True, soft_stop=True, rename=True,
             rebuild=True, rescue=True, first_boot=True, firewall=Filtering(), snapshots=True, restore=True,
             chooses_address=self.network is not None, ipv6=True, any_block=self.network is None,
+            counters_at_once=True, firewalls_at_once=True,
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -250,23 +251,20 @@ class SimulatedCloud(SimulatedSnapshots):
         with self._call("firewall", ref) as db:
             return firewall_rules.of_json(json.loads(self._existing(db, ref)["firewall"] or "{}"))
 
+    def firewalls_of(self, refs: Sequence[str]) -> Mapping[str, Policy]:
+        with self._call("firewall", "") as db:
+            rows = _among(db, self.place, refs)
+        return {row["ref"]: firewall_rules.of_json(json.loads(row["firewall"] or "{}")) for row in rows}
+
     # ------------------------------------------------------------ counters and keys
 
     def counters(self, ref: str, *, now: datetime) -> Counters:
         with self._call("counters", ref) as db:
-            row = self._existing(db, ref)
-            rx, tx = row["rx"], row["tx"]
-            since = datetime.fromisoformat(row["counted_until"]) if row["counted_until"] else None
-            if row["power"] == Power.ON and (since is None or since < now):
-                if since is not None:
-                    more_rx, more_tx = traffic.between(ref, since, now, row["bytes_a_day"])
-                    rx, tx = rx + more_rx, tx + more_tx
-                db.execute(
-                    "UPDATE machine SET rx = ?, tx = ?, counted_until = ? WHERE id = ?",
-                    (rx, tx, now.astimezone(UTC).isoformat(), row["id"]),
-                )
-                vitals.up_since(db, row, now)
-        return Counters(epoch=f"{ref}/{row['epoch']}", rx_bytes=rx, tx_bytes=tx, at=now, link_bps=LINK_BPS)
+            return _counted(db, self._existing(db, ref), now)
+
+    def counters_of(self, refs: Sequence[str], *, now: datetime) -> Mapping[str, Counters]:
+        with self._call("counters", "") as db:
+            return {row["ref"]: _counted(db, row, now) for row in _among(db, self.place, refs)}
 
     def vitals(self, ref: str, *, now: datetime) -> Reading | None:
         with self._call("vitals", ref) as db:
@@ -405,3 +403,24 @@ def body(key: str) -> str:
     except (IndexError, ValueError) as error:
         raise ProviderError("not an OpenSSH public key", permanent=True, code="refused") from error
     return " ".join(words[:2])
+
+
+def _among(db: Connection, place: str, refs: Sequence[str]) -> list[Row]:
+    asked = "SELECT * FROM machine WHERE place = ? AND ref IN (SELECT value FROM json_each(?))"
+    return db.execute(asked, (place, json.dumps(list(refs)))).fetchall()
+
+
+def _counted(db: Connection, row: Row, now: datetime) -> Counters:
+    """The machine's counters, which ran on until `now` where it is on."""
+    rx, tx = row["rx"], row["tx"]
+    since = datetime.fromisoformat(row["counted_until"]) if row["counted_until"] else None
+    if row["power"] == Power.ON and (since is None or since < now):
+        if since is not None:
+            more_rx, more_tx = traffic.between(row["ref"], since, now, row["bytes_a_day"])
+            rx, tx = rx + more_rx, tx + more_tx
+        db.execute(
+            "UPDATE machine SET rx = ?, tx = ?, counted_until = ? WHERE id = ?",
+            (rx, tx, now.astimezone(UTC).isoformat(), row["id"]),
+        )
+        vitals.up_since(db, row, now)
+    return Counters(epoch=f"{row['ref']}/{row['epoch']}", rx_bytes=rx, tx_bytes=tx, at=now, link_bps=LINK_BPS)
