@@ -81,7 +81,7 @@ class Suite:
             self.seen_on_sqlite()
             touching = [f"--ignore=tests/{folder}" for folder in PURE]
             self.plain("PostgreSQL and Redis", "(postgres or not page)", services, *touching, workers=MORE)
-            alone = "crash and (postgres or redis)"
+            alone = "(crash or local) and (postgres or redis)"
             self.run("PostgreSQL and Redis, whole programs", alone, services, workers=FEW)
 
     def _left_out(self, missing: cluster.Missing) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -14,7 +16,7 @@ from servers.providers import Counters
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
 from servers.verbs import destroying, power, rebuilding
-from tests.support.crowd import at_once
+from tests.support.crowd import at_once, together
 from tests.support.machines import server_of, subscribe
 from tests.support.world import World
 
@@ -56,6 +58,30 @@ def test_a_server_destroyed_by_ten_clicks_ends_once(cloud: Control) -> None:
     assert ServerAction.objects.filter(verb="destroy").count() == 1
     assert cloud.calls("destroy") == ["ok"]
     assert len(world.mails("subscription_ended", alice.account)) == 1
+
+
+def test_a_reboot_and_the_end_clicked_at_once_end_the_server(cloud: Control) -> None:
+    """Whichever comes first: the machine is destroyed once, and nothing is left under way."""
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+
+    def click(number: int) -> None:
+        with contextlib.suppress(RuleViolation):
+            if number % 2:
+                power.request(server, Verb.REBOOT, actor=alice.actor, now=world.now)
+            else:
+                destroying.destroy(server, typed=server.name, actor=alice.actor, now=world.now)
+
+    together([partial(click, number) for number in range(10)])
+    for _ in range(3):
+        at_once(lambda: operations.run_due(world.now), 4)
+        world.now += timedelta(minutes=1)
+    assert (Server.objects.get(pk=server.pk).state, cloud.refs()) == ("destroyed", [])
+    assert not ServerAction.objects.filter(state="waiting").exists()
+    assert set(ServerAction.objects.filter(verb="reboot").values_list("state", flat=True)) <= {"done", "cancelled"}
+    assert cloud.calls("destroy") == ["ok"]
+    assert world.failed_operations() == []
 
 
 def test_rebuilds_and_reboots_asked_for_at_once_leave_one_that_began(cloud: Control) -> None:
