@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from invoicing import actions as invoicing_actions
+from invoicing.limiting import limits
 from panel import terms
 from panel.accounts.models import Account
 from panel.core import clock
@@ -20,6 +21,7 @@ from servers import actions, charting, keys, outages, places, selectors, upgradi
 from servers.forms import KeyForm, WarnForm
 from servers.maintaining import maintenance_wording, status_selectors
 from servers.models import Server, SshKey
+from servers.networking import firewalls
 from servers.rules import ALIVE, POWER_VERBS, Verb
 from servers.terminals import terminal_actions
 from servers.verbs import power
@@ -52,8 +54,12 @@ def server_list(request: HttpRequest) -> HttpResponse:
         "states": ("running", "stopped", "suspended", "creating"), "may_order": actor(request).may("order"),
         "simulated": {place for place in {server.place for server in found.rows} if places.is_simulated(place)},
     }  # fmt: skip
-    part = "#rows" if request.GET.get("part") == "rows" else ""
-    return render(request, f"servers/server_list.html{part}", context)
+    if request.GET.get("part") == "rows":
+        return render(request, "servers/server_list.html#rows", context)
+    account = Account.objects.visible_to(actor(request)).filter(pk=actor(request).account_id).first()
+    if account is not None and context["may_order"]:
+        context["limits"] = limits.of(account, now=clock.now())
+    return render(request, "servers/server_list.html", context)
 
 
 @page(actions.SEE)
@@ -72,7 +78,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "image": places.images(server.place).get(server.image, server.image),
         "simulated": places.is_simulated(server.place),
         "may_change_keys": actions.KEYS.permits(actor(request)), "may_manage": actions.MANAGE.permits(actor(request)),
-        "may_open": terminal_actions.OPEN.permits(actor(request)),
+        "may_open": terminal_actions.OPEN.permits(actor(request)), "closed_ports": firewalls.closed_ports(server),
         "now": now, "memory": server.size["memory_mb"] * 2**20,
         "topic": f"server:{server.pk}", "live_url": _part(request, "live"),
         "vitals": vitals, "vitals_url": _part(request, "vitals"),

@@ -162,6 +162,11 @@ def lock_new(server: Server, *, now: datetime) -> None:
         carry_out(row, server, now=now)
 
 
+def closed_ports(server: Server) -> str:
+    """SUB-4: the TCP ports by which no mail leaves the server because its account is new, "25, 465"; empty for none."""
+    return Firewall.objects.filter(server=server).values_list("closed_ports", flat=True).first() or ""
+
+
 def end_locks(place: str, *, now: datetime) -> int:
     """SUB-4: the lock goes with the limits of a new account; how many did."""
     locked = Firewall.objects.filter(server__place=place, server__state__in=ON_THE_HOST).exclude(closed_ports="")
