@@ -56,7 +56,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     }  # fmt: skip
     if request.GET.get("part") == "rows":
         return render(request, "servers/server_list.html#rows", context)
-    account = Account.objects.visible_to(actor(request)).filter(pk=actor(request).account_id).first()
+    account = Account.objects.visible_to(actor(request)).filter(pk=actor(request).account_id or 0).first()
     if account is not None and context["may_order"]:
         context["limits"] = limits.of(account, now=clock.now())
     return render(request, "servers/server_list.html", context)

@@ -27,9 +27,9 @@ def test_the_limits_of_a_new_account_are_said_until_they_end(cloud: Control, wor
         page = said(client, path)
         assert words in page
         assert "SUB-4" in page
-    assert "more invoices are paid" in said(client, "/servers/")
+    assert "These limits end when 1 more invoice is paid" in said(client, "/servers/")
     assert "by TCP port 25" in said(client, "/servers/")
-    assert "/services/spending/" in said(client, f"/servers/{server.reference}/")
+    assert "/billing/spending/" in said(client, f"/servers/{server.reference}/")
     standing.raise_limits(alice.account, True, why="known", actor=world.staff(), now=world.now)
     assert firewalls.end_locks("sim-1", now=world.now) == 1
     assert not [path for path, words in pages.items() if words in said(client, path)]
