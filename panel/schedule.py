@@ -16,6 +16,7 @@ SWEEPS: tuple[str, ...] = (
     "servers.maintenance",  # announced work begins and ends; newcomers are told                    SUB-10
     "servers.backups",  #     backups that are due, copies whose time is over, failures told         SUB-14, SRV-10
     "servers.reconcile",  #   machines and blocks: what should be against what is                  SRV-1
+    "servers.pushes",  #      old messages of places go, refused ones are settled                SRV-12
     "abuse.escalate",  #      the ladder: address, account, subscription                          ABU-2..ABU-5, ABU-12
     "invoicing.expire",  #    unpaid orders end                                                   SUB-3
     "invoicing.review",  #    staff is reminded of orders that wait for a decision                SUB-4

@@ -222,7 +222,11 @@ CLAUSE_PLACES: dict[str, dict[str, object]] = (
     {}
     if PRODUCTION
     else {
-        "sim-1": {"provider": "simulated", "label": _("Simulated cloud, Paris")},
+        "sim-1": {
+            "provider": "simulated",
+            "label": _("Simulated cloud, Paris"),
+            "push_secret": f"push_{SECRET_KEY[:24]}",
+        },
         **({"local-1": _LOCAL_PLACE} if CLAUSE_LOCAL_HOSTS else {}),
     }
 )

@@ -22,6 +22,7 @@ urlpatterns = [
     # machines
     path("api/", include("panel.api.urls")),
     path("hooks/", include("invoicing.hook_urls")),
+    path("hooks/", include("servers.hook_urls")),
     path("healthz", health.healthz, name="healthz"),
     # every page's own tools
     path("preferences/", preferences.save, name="preferences"),

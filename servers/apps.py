@@ -29,6 +29,7 @@ class ServersConfig(AppConfig):
         from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
         from servers.networking import firewall_requests, firewalls, mail_filter, port_tests, reverse_names  # noqa: F401
         from servers.providers import check_places
+        from servers.pushes import pushes  # noqa: F401
         from servers.safeguarding import safeguards  # noqa: F401
         from servers.safekeeping import backups, comparing, copies, restoring  # noqa: F401
         from servers.terminals import permits, sessions  # noqa: F401

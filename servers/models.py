@@ -16,14 +16,16 @@ from servers.maintaining.interruption_models import Interruption, InterruptionNo
 from servers.networking.firewall_models import Firewall, FirewallRequest
 from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
+from servers.pushes.push_models import CloudPush
 from servers.safekeeping.copy_models import BackupPlan, Copy
 from servers.terminals.terminal_models import TerminalPermit, TerminalSession
 from servers.traffic.traffic_models import DoubtfulReading, Meter, TrafficHour, TrafficMonth, TrafficReading
 from servers.watching.vitals_models import Vitals
 
 __all__ = [
-    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "Copy", "Discrepancy",
-    "DoubtfulReading", "Firewall", "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate",
+    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "CloudPush", "Copy",
+    "Discrepancy", "DoubtfulReading", "Firewall", "FirewallRequest", "Interruption", "InterruptionNotice",
+    "InterruptionUpdate",
     "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel",
     "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading",
     "Vitals",

@@ -60,6 +60,12 @@ def attend(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     return report
 
 
+def look_at(server: Server, power: Power, *, now: datetime) -> bool:
+    """Apply what the server's place says of its machine just now; whether that is news."""
+    row = Server.objects.select_related("vitals").get(pk=server.pk)
+    return _look([row], {row.place: {row.provider_ref: power}}, now=now, rested=True) > 0
+
+
 def _look(
     servers: Sequence[Server], by_place: Mapping[str, Powers | ProviderError], *, now: datetime, rested: bool = False
 ) -> int:

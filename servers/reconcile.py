@@ -20,7 +20,7 @@ from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
 from servers.safekeeping import comparing
 
-COMPARED = frozenset(Finding) - {Finding.HOST_KEY}
+COMPARED = frozenset(Finding) - {Finding.HOST_KEY, Finding.PUSH}
 SILENT_METER = timedelta(hours=1)
 
 
@@ -177,6 +177,12 @@ def keep(place: str, seen: list[Seen], now: datetime, *, kinds: Collection[Findi
         if (row.kind, row.ref) not in still:
             Discrepancy.objects.filter(pk=row.pk).update(resolved_at=now)
     return len(seen)
+
+
+def settle(kind: Finding, before: datetime, *, now: datetime) -> int:
+    """Findings of `kind` that were not seen again since `before` are over; how many."""
+    rows = Discrepancy.objects.filter(kind=kind, resolved_at=None, last_seen__lt=before)
+    return rows.update(resolved_at=now)
 
 
 def _open(place: str, one: Seen, now: datetime) -> None:

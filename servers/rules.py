@@ -255,6 +255,7 @@ class Finding(StrEnum):
     ADDRESS_LOST = "address_lost"
     COPY_LOST = "copy_lost"
     COPY_EXTRA = "copy_extra"
+    PUSH = "push"
 
 
 # ---------------------------------------------------------------- the traffic month

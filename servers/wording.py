@@ -92,6 +92,7 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.ADDRESS_LOST: _("Address missing on its machine"),
     Finding.COPY_LOST: _("Copy of a disk missing"),
     Finding.COPY_EXTRA: _("Copy of a disk that nobody asked for"),
+    Finding.PUSH: _("Message that was not the place’s"),
 }
 
 

@@ -20,7 +20,7 @@ from django.db.models import F, Q, Subquery, Value
 from django.utils.functional import Promise
 
 from panel.core import bulk, clock, crash, prepared
-from panel.core.errors import NotYet, ProviderError
+from panel.core.errors import Failure, NotYet, ProviderError
 from panel.core.models import Attempt, Operation, subject_of
 from panel.core.prepared import slot
 
@@ -324,6 +324,17 @@ def pause_after(failures: int) -> timedelta:
     doublings: int = min(failures - 1, 12)
     pause = min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
     return pause * random.uniform(0.8, 1.2)
+
+
+def hurry(op_id: int, *, now: datetime) -> bool:
+    """Something outside says that it is worth trying now: what waits is due at once; whether it waited. What the other
+    side asked to be left alone for is left alone."""
+    waiting = Operation.objects.filter(pk=op_id, state=Operation.State.DUE, due_at__gt=now)
+    last = Attempt.objects.filter(operation=op_id).order_by("number").last()
+    if (last is not None and last.outcome == Failure.WAIT) or not waiting.update(due_at=now):
+        return False
+    wake_after_commit()
+    return True
 
 
 def take_back_running(now: datetime) -> int:

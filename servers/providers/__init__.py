@@ -300,7 +300,7 @@ ADAPTERS: Mapping[str, str] = {
 }
 
 
-NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration"})
+NO_PLACE = frozenset({"unreachable", "unavailable", "credentials", "configuration", "too_many"})
 """What a place answers, by its code, when none of its machines can be asked."""
 BLOCKING = frozenset({"simulated", "local"})
 """The adapters with `capabilities.block_address`; written down here so that asking connects to nobody."""

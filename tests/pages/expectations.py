@@ -429,6 +429,7 @@ PAGES: dict[str, str] = {
     "api:report": API_POST,
     "api:send_events": API_POST,
     "invoicing_hooks:stripe": "405 405 405 405 405 405 405 405 405 302",
+    "servers_hooks:cloud": "405 405 405 405 405 405 405 405 405 302",
     "healthz": NO_WORKER,
     "preferences": "405 405 405 405 405 405 405 405 405 405",
     "palette": "302 200 200 200 200 200 200 200 200 302",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from servers import providers
-from servers.providers.simulated import SimulatedCloud
+from servers.providers.simulated import SimulatedCloud, pushing
 from servers.providers.simulated.trouble import FAULTS
 from servers.rules import Power
 
@@ -114,6 +114,10 @@ class Control:
                 "SELECT body FROM ssh_key WHERE machine = (SELECT id FROM machine WHERE ref = ?)", (ref,)
             ).fetchall()
         return {text for (text,) in rows}
+
+    def pushes(self) -> list[bytes]:
+        """What the cloud has to tell of changed machines since it was asked last, oldest first."""
+        return pushing.told(self.store, self.place)
 
     def calls(self, verb: str) -> list[str]:
         """The outcome of every call of `verb` so far: ok, lost, transient, refused."""

@@ -19,6 +19,7 @@ from panel.runtime import assets, bank, demo_data, server
 from panel.runtime.engine import Engine
 from panel.runtime.lock import DataLock, Running
 from servers import providers
+from servers.providers.simulated import pushing
 
 WORKERS = 2
 INTERRUPTED = 130
@@ -90,9 +91,12 @@ class Command(BaseCommand):
             self._slept = self._after_sleep()
             engine = Engine(WORKERS)
             engine.start()
+            messenger = pushing.Messenger(f"http://{inner}:{settings.PORT}/hooks/cloud/", clock.now)
+            messenger.start()
             try:
                 server.run(server.composed(application, bank.bank_pages(with_bank)), sock, self._ready)
             finally:
+                messenger.stop()
                 engine.stop()
         finally:
             with_bank.stop()
