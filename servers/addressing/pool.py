@@ -10,6 +10,7 @@ from django.db import connection
 from panel.core.errors import ProviderError
 from servers import providers
 from servers.models import Address, AddressBlock
+from servers.providers.local.words import prefix_of
 
 LARGEST_BLOCK = 65_536  # of IPv4; of a block of IPv6 as many are given out
 STOCK_AT_ONCE = 256
@@ -19,14 +20,14 @@ OPTIONS = {IPV4: "vps-address", IPV6: "vps-address-v6"}
 # Where a place's configuration names neither `addresses` nor a `subnet`: ranges that are nobody's on the internet.
 DEFAULT_POOLS = {
     "simulated": ("203.0.113.0/24", "198.51.100.0/24", "198.18.0.0/16", "2001:db8:77::/64"),
-    "local": ("10.77.0.0/24", "fd77::/64"),
+    "local": ("10.77.0.0/24", prefix_of("10.77.0.0/24")),
 }
 
 
 def configured(place: str) -> list[str]:
     """What the place's configuration gives out: its `addresses`, else the subnets its hosts are on, else a default."""
     config = providers.places()[place]
-    subnets = [config[name] for name in ("subnet", "subnet6") if config.get(name)]
+    subnets = [config["subnet"], prefix_of(str(config["subnet"]))] if config.get("subnet") else []
     blocks = config.get("addresses") or subnets or DEFAULT_POOLS.get(str(config.get("provider")), ())
     return [str(block) for block in blocks]
 

@@ -17,7 +17,7 @@ from servers.providers import Capabilities, Counters, Filtering, Node, NodeSpec,
 from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.providers.local import vitals
 from servers.providers.local.driver import IMAGE, LocalNodeDriver
-from servers.providers.local.network import LINK_BPS
+from servers.providers.local.network import LINK_BPS, has_ipv6
 from servers.providers.local.shell import LocalError
 from servers.providers.local.snapshots import Kept, ref_of
 from servers.rules import Power
@@ -45,6 +45,7 @@ class LocalProvider(LibcloudProvider):
             rescue=True,
             block_address=True,
             extra_addresses=True,
+            ipv6=has_ipv6(),
             counters=True,
             vitals=True,
             host_key=True,

@@ -31,8 +31,8 @@ def key() -> str:
 class Bench:
     """A place under test with addresses of its own."""
 
-    def __init__(self, addresses: list[str], cloud: CloudProvider | None = None) -> None:
-        self.addresses, self.cloud = addresses, cloud or providers.get("sim-1")
+    def __init__(self, addresses: list[str], cloud: CloudProvider | None = None, address6: str = "2001:db8::9") -> None:
+        self.addresses, self.cloud, self.address6 = addresses, cloud or providers.get("sim-1"), address6
 
     def spec(self, token: str = ONE, **changes: Any) -> NodeSpec:
         values = {
@@ -67,7 +67,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     from tests.support import hosts
 
     with hosts.place(tmp_path) as provider:
-        yield Bench(provider.driver.network.pool()[:3], provider)
+        yield Bench(provider.driver.network.pool()[:3], provider, str(provider.driver.network.prefix[9]))
 
 
 def test_the_same_token_is_the_same_machine(bench: Bench) -> None:
@@ -164,20 +164,20 @@ def test_keys_come_and_go(bench: Bench) -> None:
     assert refused.value.permanent
 
 
-def test_further_addresses_come_and_go_and_the_first_stays(bench: Bench) -> None:
-    if not bench.cloud.capabilities.extra_addresses:
-        pytest.skip("this place has no further addresses")
-    node = bench.made()
+@pytest.mark.parametrize("family", [4, 6])
+def test_further_addresses_come_and_go_and_the_first_stays(bench: Bench, family: int) -> None:
+    assert bench.cloud.capabilities.extra_addresses
+    assert bench.cloud.capabilities.ipv6
+    node, ip = bench.made(), bench.addresses[1] if family == 4 else bench.address6
     for _ in range(2):
-        bench.cloud.attach_address(node.ref, bench.addresses[1])
+        bench.cloud.attach_address(node.ref, ip)
+    bench.cloud.block_address(node.ref, ip)
     bench.cloud.reboot(node.ref)
     found = bench.cloud.get(node.ref)
     assert found is not None
-    assert set(found.addresses) == set(bench.addresses[:2])
-    bench.cloud.block_address(node.ref, bench.addresses[1])
-    assert bench.cloud.blocked(node.ref) == {bench.addresses[1]}
-    bench.cloud.unblock_address(node.ref, bench.addresses[1])
-    bench.cloud.detach_address(node.ref, bench.addresses[1])
+    assert (found.addresses, bench.cloud.blocked(node.ref)) == ((bench.addresses[0], ip), {ip})
+    bench.cloud.unblock_address(node.ref, ip)
+    bench.cloud.detach_address(node.ref, ip)
     found = bench.cloud.get(node.ref)
     assert found is not None
     assert found.addresses == (bench.addresses[0],)

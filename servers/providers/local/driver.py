@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager, suppress
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -373,18 +373,16 @@ class LocalNodeDriver(NodeDriver):
     def _free(self, address: str) -> str:
         """`address`, or the first free one where it is empty; refused when it cannot be had. Hold the place's lock."""
         taken = {ip for record in self.records.all() for ip in record.addresses}
-        pool = self.network.pool()
         if not address:
-            found = next((ip for ip in pool if ip not in taken), None)
+            found = next((ip for ip in self.network.pool() if ip not in taken), None)
             if found is None:
                 raise RefusedError(f"no free address in {self.network.subnet}")
             return found
         with suppress(ValueError):
-            address = str(IPv4Address(address))
-        if address not in pool or address in taken:
-            raise RefusedError(
-                f"{address} is {'taken' if address in taken else f'no address of {self.network.subnet} for hosts'}"
-            )
+            address = str(ip_address(address))
+        if not self.network.has(address) or address in taken:
+            ours = f"no address of {self.network.subnet} or {self.network.prefix} for hosts"
+            raise RefusedError(f"{address} is {'taken' if address in taken else ours}")
         return address
 
     def _on(self, record: Record) -> None:

@@ -10,14 +10,18 @@ from collections.abc import Iterable
 
 from servers.providers.local.records import Record
 from servers.providers.local.shell import RefusedError, run
+from servers.providers.local.words import OURS
 
 _SETS = """
   set blocked_ip {{ type ipv4_addr; {ips} }}
+  set blocked_ip6 {{ type ipv6_addr; {ips6} }}
   set blocked_in {{ type ipv4_addr . inet_proto . inet_service; {into} }}
   set blocked_out {{ type ipv4_addr . inet_proto . inet_service; {out} }}
   chain blocks {{
     ip saddr @blocked_ip counter drop
     ip daddr @blocked_ip counter drop
+    ip6 saddr @blocked_ip6 counter drop
+    ip6 daddr @blocked_ip6 counter drop
     meta l4proto {{ tcp, udp }} ip daddr . meta l4proto . th dport @blocked_in counter drop
     meta l4proto {{ tcp, udp }} ip saddr . meta l4proto . th dport @blocked_out counter drop
   }}
@@ -32,6 +36,7 @@ table inet {table} {{
     jump blocks
     ct state established,related accept
     ip protocol icmp accept
+    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, echo-request }} accept
     counter drop
   }}
   chain from_machine {{
@@ -49,8 +54,11 @@ table bridge {table} {{
 {sets}
   chain between_hosts {{
     type filter hook forward priority -10; policy accept;
-    iifname "lh*" ether type != {{ ip, arp }} drop
+    iifname "lh*" ether type != {{ ip, ip6, arp }} drop
     jump blocks
+    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+    ip6 saddr != {prefix} counter drop
+    ip6 daddr != {prefix} counter drop
   }}
 }}
 """
@@ -59,7 +67,9 @@ table bridge {table} {{
 class Firewall:
     """The two tables of one place: `inet` for the machine's own traffic with a host, `bridge` for host to host.
 
-    The bridge family knows cables, not the bridge (small kernels lack that match): hosts' cables are all named lh...
+    The bridge family knows cables, not the bridge (small kernels lack that match): hosts' cables are all named lh...,
+    of whatever place. Of IPv6 they speak what is of our prefixes, and find each other: link-local addresses lead
+    nowhere.
     """
 
     def __init__(self, bridge: str) -> None:
@@ -73,11 +83,12 @@ class Firewall:
         known = list(records)
         ports = [entry.split() for record in known for entry in record.blocked_ports]
         sets = _SETS.format(
-            ips=_elements(ip for record in known for ip in record.blocked),
+            ips=_elements(ip for record in known for ip in record.blocked if ":" not in ip),
+            ips6=_elements(ip for record in known for ip in record.blocked if ":" in ip),
             into=_elements(f"{ip} . {protocol} . {port}" for way, ip, protocol, port in ports if way == "in"),
             out=_elements(f"{ip} . {protocol} . {port}" for way, ip, protocol, port in ports if way == "out"),
         )
-        self._load(self._without() + _RULES.format(table=self.table, bridge=self.bridge, sets=sets))
+        self._load(self._without() + _RULES.format(table=self.table, bridge=self.bridge, prefix=OURS, sets=sets))
 
     def remove(self) -> None:
         """Drop both tables."""
@@ -89,10 +100,10 @@ class Firewall:
         return "".join(f"table {table}\ndelete table {table}\n" for table in both)
 
     def block(self, ip: str) -> None:
-        self._change("add", "blocked_ip", ip)
+        self._change("add", _set_of(ip), ip)
 
     def unblock(self, ip: str) -> None:
-        self._change("delete", "blocked_ip", ip)
+        self._change("delete", _set_of(ip), ip)
 
     def block_port(self, entry: str) -> None:
         """`entry` is "in|out address protocol port"."""
@@ -109,9 +120,10 @@ class Firewall:
             return set()
         found: list[set[str]] = []
         for family in ("inet", "bridge"):
-            listing = json.loads(run("nft", "-j", "list", "set", family, self.table, "blocked_ip"))
+            listing = json.loads(run("nft", "-j", "list", "table", family, self.table))
             sets = [item["set"] for item in listing["nftables"] if "set" in item]
-            found.append({str(element) for item in sets for element in item.get("elem", ())})
+            ips = [item for item in sets if item["name"] in ("blocked_ip", "blocked_ip6")]
+            found.append({str(element) for item in ips for element in item.get("elem", ())})
         return found[0] & found[1]
 
     def _change(self, verb: str, name: str, element: str) -> None:
@@ -124,10 +136,11 @@ class Firewall:
         self._load("\n".join(lines) + "\n")
 
     def _present(self) -> bool:
-        listing = json.loads(run("nft", "-j", "list", "tables"))
-        return {
-            item["table"]["family"] for item in listing["nftables"] if item.get("table", {}).get("name") == self.table
-        } >= {"inet", "bridge"}
+        """Both tables, and as they are written now: one of an earlier version knows no IPv6."""
+        listing = json.loads(run("nft", "-j", "list", "sets"))
+        found = [item["set"] for item in listing["nftables"] if "set" in item]
+        mine = [one for one in found if one["table"] == self.table and one["name"] == "blocked_ip6"]
+        return {one["family"] for one in mine} >= {"inet", "bridge"}
 
     @staticmethod
     def _load(rules: str) -> None:
@@ -139,8 +152,12 @@ def _elements(items: Iterable[str]) -> str:
     return f"elements = {{ {joined} }};" if joined else ""
 
 
+def _set_of(ip: str) -> str:
+    return "blocked_ip6" if ":" in ip else "blocked_ip"
+
+
 def port_entry(direction: str, ip: str, protocol: str, port: int) -> str:
     """The checked form of a port filter; LocalError when it makes no sense."""
-    if direction not in ("in", "out") or protocol not in ("tcp", "udp") or not 0 < port < 65_536:
+    if ":" in ip or direction not in ("in", "out") or protocol not in ("tcp", "udp") or not 0 < port < 65_536:
         raise RefusedError(f"no such port filter: {direction} {protocol} {port}")
     return f"{direction} {ip} {protocol} {port}"

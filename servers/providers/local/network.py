@@ -3,12 +3,13 @@
 import json
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface
 from pathlib import Path
 
 from servers.providers.local.records import Record
 from servers.providers.local.rootfs import BASE_ID, ID_COUNT
 from servers.providers.local.shell import LocalError, RefusedError, run
+from servers.providers.local.words import prefix_of
 
 LINK_BPS = 100_000_000_000
 """What a veth pair can move at most on any machine of today, in bits per second."""
@@ -29,8 +30,23 @@ class Network:
     def gateway(self) -> IPv4Address:
         return self.subnet[1]
 
+    @property
+    def prefix(self) -> IPv6Network:
+        """The IPv6 of the place; hosts have of it what is attached to them."""
+        return IPv6Network(prefix_of(str(self.subnet)))
+
+    @property
+    def gateway6(self) -> IPv6Address:
+        return self.prefix[1]
+
+    def has(self, ip: str) -> bool:
+        """Whether hosts can have `ip`."""
+        if ":" not in ip:
+            return ip in self.pool()
+        return has_ipv6() and IPv6Address(ip) in self.prefix and IPv6Address(ip) > self.gateway6
+
     def pool(self) -> list[str]:
-        """The addresses hosts can have."""
+        """The addresses of IPv4 that hosts can have."""
         return [str(ip) for ip in self.subnet.hosts() if ip != self.gateway]
 
     def in_the_way(self, owner: str) -> str:
@@ -38,10 +54,12 @@ class Network:
         if self._exists():
             other = Path("/sys/class/net", self.bridge, "ifalias").read_text().strip()
             return f"the bridge {self.bridge} belongs to the hosts of {other}" if other not in ("", owner) else ""
-        for link in json.loads(run("ip", "-j", "-4", "addr")):
+        for link in json.loads(run("ip", "-j", "addr")):
             for held in link["addr_info"]:
-                if IPv4Interface(f"{held['local']}/{held['prefixlen']}").network.overlaps(self.subnet):
-                    return f"{self.subnet} is in use on {link['ifname']}"
+                there = ip_interface(f"{held['local']}/{held['prefixlen']}").network
+                ours = self.subnet if there.version == 4 else self.prefix
+                if there.overlaps(ours):
+                    return f"{ours} is in use on {link['ifname']}"
         return ""
 
     def ensure(self, owner: str) -> None:
@@ -51,7 +69,12 @@ class Network:
         if not self._exists():
             run("ip", "link", "add", "name", self.bridge, "type", "bridge", "forward_delay", "0")
         run("ip", "link", "set", self.bridge, "alias", owner)
-        _write(f"/proc/sys/net/ipv6/conf/{self.bridge}/disable_ipv6", "1")
+        # Neighbours ask for each other by groups that nobody has told the bridge of: it floods them instead.
+        _write(f"/sys/class/net/{self.bridge}/bridge/multicast_snooping", "0")
+        for name, value in (("accept_ra", "0"), ("disable_ipv6", "0")):
+            _write(f"/proc/sys/net/ipv6/conf/{self.bridge}/{name}", value)
+        if has_ipv6():
+            run("ip", "addr", "replace", f"{self.gateway6}/{self.prefix.prefixlen}", "dev", self.bridge, "nodad")
         run("ip", "addr", "replace", f"{self.gateway}/{self.subnet.prefixlen}", "dev", self.bridge)
         # An address of its own: otherwise it borrows one from its cables, and hosts lose it when that cable goes.
         run("ip", "link", "set", self.bridge, "address", hardware_address(str(self.gateway)), "up")
@@ -112,13 +135,25 @@ class Network:
     def add(self, pid: int, ip: str) -> None:
         """Give a running host one more address; who had it before is forgotten."""
         run("ip", "neigh", "flush", "to", ip, "dev", self.bridge)
-        _inside(pid, "ip", "addr", "replace", f"{ip}/{self.subnet.prefixlen}", "dev", "eth0")
+        if ":" in ip:  # only a host that has an address of IPv6 speaks it
+            _inside(pid, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6")
+        unchecked = ("nodad",) if ":" in ip else ()
+        _inside(pid, "ip", "addr", "replace", self._with_length(ip), "dev", "eth0", *unchecked)
 
     def take(self, pid: int, ip: str) -> None:
         """Take an address from a running host, where it has it."""
         held = json.loads(_inside(pid, "ip", "-j", "addr", "show", "dev", "eth0"))
         if any(item.get("local") == ip for link in held for item in link.get("addr_info", ())):
-            _inside(pid, "ip", "addr", "del", f"{ip}/{self.subnet.prefixlen}", "dev", "eth0")
+            _inside(pid, "ip", "addr", "del", self._with_length(ip), "dev", "eth0")
+            run("ip", "neigh", "flush", "to", ip, "dev", self.bridge)
+
+    def _with_length(self, ip: str) -> str:
+        return f"{ip}/{(self.prefix if ':' in ip else self.subnet).prefixlen}"
+
+
+def has_ipv6() -> bool:
+    """Whether this machine's kernel speaks IPv6."""
+    return Path("/proc/sys/net/ipv6").exists()
 
 
 def hardware_address(ip: str) -> str:
