@@ -34,7 +34,7 @@ def watch(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     rows = Server.objects.on_the_host()
     if dry_run:
         return due.SweepReport(would=[f"look at {name}" for name in rows.values_list("reference", flat=True)])
-    by_place = {place: _listed(place) for place in sorted(set(rows.order_by().values_list("place", flat=True)))}
+    by_place = {place: _listed(place) for place in rows.order_by("place").values_list("place", flat=True).distinct()}
     silent = [f"{at}: {said}" for at, said in by_place.items() if isinstance(said, ProviderError)]
     report = due.SweepReport(failed=silent)
     for part in in_parts(rows.select_related("vitals"), PART):

@@ -55,14 +55,15 @@ def read_due(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     if dry_run:
         waiting = rows.values_list("server__reference", flat=True)[:MOST]
         return due.SweepReport(would=[f"read {reference}" for reference in waiting])
-    Vitals.objects.filter(server__state=State.DESTROYED).delete()
     report = due.SweepReport()
     for _ in range(MOST // PART):
         ids = list(rows.values_list("pk", flat=True)[:PART])
         servers = list(Server.objects.filter(pk__in=ids).select_related("vitals"))
         if not servers:
             break
-        part = read(servers, now=now)
+        gone = [server.pk for server in servers if server.state == State.DESTROYED]
+        Vitals.objects.filter(pk__in=gone).delete()
+        part = read([server for server in servers if server.pk not in gone], now=now)
         report.done, report.failed = report.done + part.done, report.failed + part.failed
     return report
 

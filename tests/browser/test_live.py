@@ -89,6 +89,36 @@ def test_how_the_machine_does_is_read_anew_while_the_page_is_open(house: House, 
     assert [message for message in foreign.heard if message["event"] == "servers.vitals.read"] == []
 
 
+CUT = """(() => {
+    window.cut = false; window.held = [];
+    window.WebSocket = class extends WebSocket {
+        constructor(...words) { super(...words); held.push(this); if (window.cut) this.close(); }
+    };
+})();"""
+
+
+def test_after_a_cut_the_page_is_right_again(house: House, sees: Callable[..., Eyes]) -> None:
+    """What happened while no socket could be had shows as soon as there is one."""
+    path = f"/servers/{house.things['server']}/"
+    acting, watching = sees("owner"), sees("owner")
+    watching.page.add_init_script(CUT)
+    for eyes in (acting, watching):
+        eyes.open(path)
+        expect(eyes.page.locator("#live[data-state=live]")).to_be_attached()
+    expect(badge(watching)).to_have_text(re.compile("Running"), timeout=30_000)
+    watching.page.evaluate("cut = true; held.at(-1).close()")
+    expect(watching.page.locator("#live[data-state=lost]")).to_be_attached()
+    acting.page.get_by_role("link", name="Stop").click()
+    acting.page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(badge(acting)).to_have_text(re.compile("Stopped"), timeout=30_000)
+    expect(badge(watching)).to_have_text(re.compile("Running"))  # nobody could tell this page yet
+    watching.page.evaluate("cut = false")
+    expect(watching.page.locator("#live[data-state=live]")).to_be_attached(timeout=30_000)
+    expect(badge(watching)).to_have_text(re.compile("Stopped"), timeout=WITHIN * 1000)
+    watching.page.get_by_role("button", name="Start").click()
+    expect(badge(acting)).to_have_text(re.compile("Running"), timeout=30_000)
+
+
 SLOW_SOCKET = """(() => {
     const send = WebSocket.prototype.send, kept = [];
     WebSocket.prototype.send = function (words) { kept.push(() => send.call(this, words)); };

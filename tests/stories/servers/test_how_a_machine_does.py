@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from panel.core import live
-from servers import handing_over, monitoring, providers
+from servers import handing_over, monitoring, providers, provisioning
 from servers.models import Server, Vitals
 from servers.providers.simulated import SimulatedCloud
 from servers.providers.simulated.control import Control
@@ -140,6 +140,16 @@ def test_how_it_did_for_who_had_it_goes_with_them(cloud: Control) -> None:
     world.advance(seconds=15, sweeps=["servers.watch", "servers.vitals"])
     row = row_of(server)
     assert (row.account_id, row.hours) == (bob.account.pk, [])
+
+
+def test_of_a_destroyed_server_nothing_is_kept(cloud: Control) -> None:
+    world = World()
+    server = server_of(world, world.customer())
+    world.advance(minutes=5, sweeps=["servers.watch", "servers.vitals"])
+    provisioning.terminate(server, because="the end", now=world.now)
+    world.work()
+    world.advance(minutes=6, sweeps=["servers.watch", "servers.vitals"])
+    assert not Vitals.objects.exists()
 
 
 def test_only_who_may_see_the_server_may_watch_how_it_does(cloud: Control) -> None:
