@@ -44,7 +44,8 @@ def read(db: Connection, row: Row, now: datetime) -> Reading:
     return Reading(
         epoch=f"{ref}/{row['epoch']}/{since.isoformat()}", clock=up,
         cpu_seconds=row["vcpu"] * (_spent(ref, now.timestamp()) - _spent(ref, since.timestamp())),
-        busy=int(row["vcpu"] * share + _draw("turn", ref, now.isoformat())), memory_bytes=int(memory * (0.25 + 0.3 * _draw("memory", ref) + share / 4)),
+        busy=int(row["vcpu"] * share + _draw("turn", ref, now.isoformat())),
+        memory_bytes=int(memory * (0.25 + 0.3 * _draw("memory", ref) + share / 4)),
         memory_total=memory, disk_bytes=int(disk * used), disk_total=disk, rx_bytes=rx, tx_bytes=tx, started_at=since,
     )  # fmt: skip
 
