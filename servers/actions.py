@@ -38,6 +38,7 @@ NOT_HERE: dict[str, str | Promise] = {
     "reboot": _("This place cannot reboot a server."),
     "rebuild": _("This place cannot give a server a new disk."),
     "rescue": _("This place has no rescue system."),
+    "keys": _("This place puts keys on a server only while it is made. Change them from inside the server."),
     "snapshots": _("This place cannot copy a server's disk."),
     "restore": _("This place cannot put a copy back on the same server. Order a new server that begins as the copy."),
     "firewall": _("This place cannot filter a server's packets. Use a firewall inside the server."),

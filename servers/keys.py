@@ -20,7 +20,7 @@ from panel.core import events, operations
 from panel.core.actors import Actor
 from panel.core.errors import NotYet, RuleViolation
 from panel.core.models import Operation
-from servers import places, providers
+from servers import actions, places, providers
 from servers.action_log import published
 from servers.models import KeyOnServer, Server, SshKey
 from servers.rules import ON_THE_HOST, State
@@ -105,9 +105,12 @@ def add(
 
 @transaction.atomic
 def put_on(key: SshKey, server: Server, *, now: datetime) -> None:
-    """Have the key installed on a server of the same account; already there: nothing."""
+    """Have the key installed on a server of the same account; already there: nothing. RuleViolation where the place
+    cannot."""
     if key.account_id != server.account_id:
         raise ValueError("a key goes on servers of its own account")
+    if not places.capabilities(server.place).keys:
+        raise RuleViolation(str(actions.NOT_HERE["keys"]), rule="SRV-2")
     _want(key, server, wanted=True, now=now)
 
 
@@ -125,7 +128,7 @@ def _want(key: SshKey, server: Server, *, wanted: bool, now: datetime) -> None:
         return
     row.wanted, row.turn = wanted, row.turn + 1
     row.save(update_fields=["wanted", "turn"])
-    if server.state in {State.DESTROYING, State.DESTROYED}:
+    if server.state in {State.DESTROYING, State.DESTROYED} or not places.capabilities(server.place).keys:
         return
     _say(row, now=now)
 
@@ -149,19 +152,24 @@ def say_again(server: Server, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def remove(key: SshKey, *, actor: Actor, now: datetime) -> None:
-    """Take a key out of the account and off every machine; removing it twice changes nothing."""
+def remove(key: SshKey, *, actor: Actor, now: datetime) -> list[Server]:
+    """Take a key out of the account and off every machine; the servers that it stays on, since their places do not
+    reach inside. Removing it twice changes nothing."""
     key = SshKey.objects.select_for_update().get(pk=key.pk)
     if key.removed_at is not None:
-        return
+        return []
     key.removed_at = now
     key.save(update_fields=["removed_at"])
+    stays = []
     for row in key.on_servers.filter(wanted=True).select_related("server"):
         take_off(key, row.server, now=now)
+        if row.server.state in ON_THE_HOST and not places.capabilities(row.server.place).keys:
+            stays.append(row.server)
     events.record(
         "servers.key.removed", now=now, actor=actor, subject=key, account_id=key.account_id, rule="SRV-2",
         data={"key_id": key.pk, "fingerprint": key.fingerprint},
     )  # fmt: skip
+    return stays
 
 
 @operations.register

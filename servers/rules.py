@@ -80,7 +80,7 @@ ONE_AT_A_TIME = POWER_VERBS | {Verb.REBUILD, Verb.RESCUE, Verb.LEAVE_RESCUE, Ver
 NEEDS: Mapping[Verb, str] = {
     Verb.START: "start_stop", Verb.CUT: "start_stop", Verb.STOP: "soft_stop", Verb.REBOOT: "reboot",
     Verb.REBUILD: "rebuild", Verb.RESCUE: "rescue", Verb.LEAVE_RESCUE: "rescue",
-    Verb.FIREWALL: "firewall", Verb.SNAPSHOT: "snapshots", Verb.RESTORE: "restore",
+    Verb.KEYS: "keys", Verb.FIREWALL: "firewall", Verb.SNAPSHOT: "snapshots", Verb.RESTORE: "restore",
 }  # fmt: skip
 """The capability that the place must have for a verb."""
 

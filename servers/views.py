@@ -92,7 +92,8 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
     context["promise"] = terms.version(server.subscription.terms_version).availability
     context["chart"] = charting.draw(server, "24h", traffic=detail.traffic, now=now)
     context["vitals_chart"] = shown.chart(vitals, now=now)
-    if context["may_change_keys"]:
+    context["keys_reason"] = actions.KEYS.refusal(actor(request), server) if context["may_change_keys"] else ""
+    if context["may_change_keys"] and not context["keys_reason"]:
         on_it = {key.pk for key in detail.keys}
         rows = SshKey.objects.visible_to(actor(request)).filter(account_id=server.account_id, removed_at=None)
         context["key_choices"] = [(key, key.pk in on_it) for key in rows]
@@ -180,7 +181,10 @@ def key_list(request: HttpRequest) -> HttpResponse:
 def key_add(request: HttpRequest) -> HttpResponse:
     asking = actor(request)
     servers = (
-        Server.objects.visible_to(asking).exclude(state__in=["destroying", "destroyed", "failed"]).order_by("name")
+        Server.objects.visible_to(asking)
+        .exclude(state__in=["destroying", "destroyed", "failed"])
+        .filter(place__in=[place for place in places.labels() if places.able(place, Verb.KEYS)])
+        .order_by("name")
     )
     form = KeyForm(request.POST or None, servers=servers)
     if request.method == "POST" and form.is_valid():
@@ -205,6 +209,9 @@ def key_delete(request: HttpRequest, pk: int) -> HttpResponse:
     key = SshKey.objects.visible_to(actor(request)).filter(pk=pk).first()
     if key is None:
         raise Http404(str(pk))
-    keys.remove(key, actor=actor(request), now=clock.now())
+    stays = keys.remove(key, actor=actor(request), now=clock.now())
     say(request, _("The key %(name)s was removed, and is being taken off your servers.") % {"name": key.name})
+    if stays:
+        sentence = _("We cannot take it off %(servers)s: remove it there yourself, in /root/.ssh/authorized_keys.")
+        say(request, sentence % {"servers": ", ".join(server.name for server in stays)}, error=True)
     return redirect("servers:key_list")
