@@ -15,6 +15,8 @@ SWEEPS: tuple[str, ...] = (
     "servers.terminals",  #   terminals whose process has died are closed                           SRV-8
     "servers.maintenance",  # announced work begins and ends; newcomers are told                    SUB-10
     "servers.backups",  #     backups that are due, copies whose time is over, failures told         SUB-14, SRV-10
+    "servers.patches",  #     managed servers are looked over for updates, late ones told          SRV-9
+    "servers.updates",  #     required updates: reminders, and ours to install after the days      SUB-11
     "servers.reconcile",  #   machines and blocks: what should be against what is                  SRV-1
     "servers.pushes",  #      old messages of places go, refused ones are settled                SRV-12
     "abuse.escalate",  #      the ladder: address, account, subscription                          ABU-2..ABU-5, ABU-12

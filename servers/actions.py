@@ -11,7 +11,7 @@ from panel.core import live
 from panel.core.actions import Action, Danger, Reason
 from panel.core.actors import Actor
 from servers import dns, places, rules
-from servers.models import Server, ServerAction, SshKey
+from servers.models import ManagedService, Server, ServerAction, SshKey
 from servers.rules import State, Verb, WhyNot
 
 STAFF = ("support", "billing", "abuse", "infrastructure")
@@ -57,6 +57,17 @@ def _why_not(verb: Verb) -> Callable[[Actor, Any], Reason]:
         return SENTENCES[reason] if reason else None
 
     return refusal
+
+
+_KEPT_BY_US = _("This server is managed by us, and so is its firewall: ask for a change, and our team looks at it.")
+
+
+def _is_kept(actor: Actor, server: Any) -> bool:
+    """SRV-9: the firewall of a managed server is changed by a request, after review."""
+    return (
+        isinstance(server, Server) and not actor.is_staff
+        and ManagedService.objects.filter(server=server, wanted=True).exists()
+    )  # fmt: skip
 
 
 def _cannot_name(server: Server) -> Reason:
@@ -143,7 +154,7 @@ DESTROY = Action(
 )
 FIREWALL = Action(
     "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
-    why_not=_why_not(Verb.FIREWALL),
+    why_not=lambda actor, server: _KEPT_BY_US if _is_kept(actor, server) else _why_not(Verb.FIREWALL)(actor, server),
 )  # fmt: skip
 ASK_FIREWALL = Action(
     "servers.firewall_ask", _("Ask for a change of the firewall"), permission="tickets", why_not=_why_not(Verb.FIREWALL)

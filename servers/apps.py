@@ -27,6 +27,7 @@ class ServersConfig(AppConfig):
         from servers.addressing import astray, blocking, moving  # noqa: F401
         from servers.kinds import VpsKind
         from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
+        from servers.managing import managed, managed_wording, patch_sweep, required_updates, runs  # noqa: F401
         from servers.networking import firewall_requests, firewalls, mail_filter, port_tests, reverse_names  # noqa: F401
         from servers.providers import check_places
         from servers.pushes import pushes  # noqa: F401

@@ -19,6 +19,7 @@ from panel.core.models import subject_of
 from servers import enforcement, outages
 from servers.action_log import published, told
 from servers.addressing import holdings
+from servers.managing import managed
 from servers.models import (
     AddressHolding,
     DoubtfulReading,
@@ -87,6 +88,7 @@ def hand_over(subscription: Subscription, *, now: datetime) -> None:
     firewalls.handed_over(server)
     permits.handed_over(server, now=now)
     backups.handed_over(server, now=now)
+    managed.handed_over(server, now=now)
     _addresses(server, now=now)
     reverse_names.handed_over(server)
     _keys(server, now=now)

@@ -18,6 +18,7 @@ from panel.core import bulk
 from panel.core.errors import NotYet, RuleViolation
 from servers import enforcement, evidence, handing_over, places, providers, provisioning, rules, wording
 from servers.addressing import pool
+from servers.managing import managed, managed_actions, managed_rules
 from servers.models import AddressHolding, Copy, DoubtfulReading, Meter, Server, SshKey, TrafficMonth
 from servers.rules import State
 from servers.safekeeping import backups, copy_rules, copy_wording, restoring
@@ -26,6 +27,7 @@ from servers.traffic import doubtful
 from servers.verbs import naming, protection, resizing
 
 MOST_EXTRA = 8  # of each
+MANAGED = managed_rules.OPTION
 BACKED_UP = ("vps-backup-", "vps-recovery")  # options that a place must be able to carry out (SUB-14)
 _NO_COPY = gettext_lazy("This copy is not among yours.")
 _NO_PLACE = gettext_lazy("No place on offer can copy a server’s disk away and put it up again.")
@@ -80,7 +82,7 @@ class VpsKind:
         can = providers.get(place).capabilities
         if (any(extra.values()) and not can.extra_addresses) or (extra[pool.IPV6] and not can.ipv6):
             raise _wrong("options", _("Additional addresses are not on offer at this place."))
-        if (reason := _not_backed_up(place, options.get("options") or {})) != "":
+        if (reason := _not_here(place, options.get("options") or {})) != "":
             raise _wrong("options", reason)
         script = rules.first_boot(str(options.get("first_boot") or ""))
         if script is None:
@@ -101,6 +103,9 @@ class VpsKind:
             raise _wrong("copy", _NO_COPY)
 
     def why_not_offered(self, option: str) -> str:
+        if option == MANAGED:
+            reasons = [str(managed_actions.why_not_at(place)) for place in places.on_offer()]
+            return "" if "" in reasons else (reasons or [""])[0]
         refused = [_not_backed_up(place, {option: 1}) for place in places.on_offer()]
         return "" if not option.startswith(BACKED_UP) or "" in refused else str(_NO_PLACE)
 
@@ -141,7 +146,7 @@ class VpsKind:
         server = Server.objects.select_related("subscription").filter(subscription=subscription).first()
         if server is None:
             return _("The server is still being set up.")
-        if (reason := _not_backed_up(server.place, options)) != "":
+        if (reason := _not_here(server.place, options)) != "":
             return reason
         return resizing.refusal(server, package, _extra({"options": options}))
 
@@ -150,6 +155,7 @@ class VpsKind:
             resizing.follow(server, subscription, _extra(subscription.settings), now=now)
             server.subscription = subscription
             backups.follow(server, now=now)
+            managed.follow(server, now=now)
 
     def refusal_to_transfer(self, subscription: Subscription) -> str:
         return handing_over.refusal(subscription)
@@ -287,6 +293,12 @@ def _not_backed_up(place: str, quantities: Mapping[str, int]) -> str:
     if not wanted or (able.snapshots and wanted <= set(copy_rules.LEVELS)):
         return ""
     return _("Backups and disaster recovery are not on offer at this place.")
+
+
+def _not_here(place: str, quantities: Mapping[str, int]) -> str:
+    """Why one of the options chosen is not on offer at a place; "" when all are (SUB-14, SRV-9)."""
+    unmanaged = str(managed_actions.why_not_at(place)) if managed_rules.is_wanted(quantities) else ""
+    return _not_backed_up(place, quantities) or unmanaged
 
 
 def _copy(options: Mapping[str, Any], package: Package) -> Copy | None:

@@ -13,6 +13,7 @@ from servers.addressing.address_models import Address, AddressBlock, AddressHold
 from servers.discrepancy_models import Discrepancy
 from servers.label_models import ServerLabel
 from servers.maintaining.interruption_models import Interruption, InterruptionNotice, InterruptionUpdate
+from servers.managing.managed_models import Mailbox, ManagedRun, ManagedService, PendingUpdate, RequiredUpdate
 from servers.networking.firewall_models import Firewall, FirewallRequest
 from servers.networking.port_models import PortTest
 from servers.networking.reverse_models import ReverseName
@@ -23,12 +24,11 @@ from servers.traffic.traffic_models import DoubtfulReading, Meter, TrafficHour, 
 from servers.watching.vitals_models import Vitals
 
 __all__ = [
-    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "CloudPush", "Copy",
-    "Discrepancy", "DoubtfulReading", "Firewall", "FirewallRequest", "Interruption", "InterruptionNotice",
-    "InterruptionUpdate",
-    "KeyOnServer", "Meter", "Outage", "PortTest", "ReverseName", "Server", "ServerAction", "ServerLabel",
-    "ServerQuerySet", "SshKey", "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading",
-    "Vitals",
+    "Address", "AddressBlock", "AddressHolding", "AvailabilityMonth", "BackupPlan", "CloudPush", "Copy", "Discrepancy",
+    "DoubtfulReading", "Firewall", "FirewallRequest", "Interruption", "InterruptionNotice", "InterruptionUpdate",
+    "KeyOnServer", "Mailbox", "ManagedRun", "ManagedService", "Meter", "Outage", "PendingUpdate", "PortTest",
+    "RequiredUpdate", "ReverseName", "Server", "ServerAction", "ServerLabel", "ServerQuerySet", "SshKey",
+    "TerminalPermit", "TerminalSession", "TrafficHour", "TrafficMonth", "TrafficReading", "Vitals",
 ]  # fmt: skip
 
 

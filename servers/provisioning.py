@@ -17,6 +17,7 @@ from panel.core.states import move
 from servers import action_log, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, note, noted, published, reopen, step, told
 from servers.addressing import holdings, moving
+from servers.managing import managed
 from servers.models import BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
@@ -55,6 +56,7 @@ def order(subscription: Subscription, *, now: datetime) -> Server:
     attach(action, CreateServer.kind, f"servers.create:{server.token}", now=now)
     told(server, "servers.server.ordered", now=now)
     backups.follow(server, now=now)
+    managed.follow(server, now=now)
     return server
 
 
@@ -64,7 +66,8 @@ def spec_of(server: Server, ip: str) -> providers.NodeSpec:
     keys = server.keys.filter(wanted=True, key__removed_at=None).values_list("key__public_key", flat=True)
     return providers.NodeSpec(
         token=server.token, name=server.name, image=server.image, size=providers.Size(**server.size),
-        place=server.place, address="" if capabilities.chooses_address else ip, keys=(*keys, *permits.keys_on(server)),
+        place=server.place, address="" if capabilities.chooses_address else ip,
+        keys=(*keys, *permits.keys_on(server), *managed.keys_on(server)),
         first_boot=server.first_boot if capabilities.first_boot else "", snapshot=restoring.source_of(server),
     )  # fmt: skip
 
@@ -217,6 +220,7 @@ def terminate(server: Server, *, because: str, now: datetime) -> ServerAction | 
     told(server, "servers.server.ending", now=now)
     copies.ended(server, now=now)
     BackupPlan.objects.filter(server=server).delete()
+    managed.gone(server, now=now)
     return action
 
 

@@ -20,7 +20,7 @@ from servers.networking import firewalls
 from servers.rules import ON_THE_HOST, Finding, Power, State
 from servers.safekeeping import comparing
 
-COMPARED = frozenset(Finding) - {Finding.HOST_KEY, Finding.PUSH}
+COMPARED = frozenset(Finding) - {Finding.HOST_KEY, Finding.PUSH, Finding.UNPATCHED}
 SILENT_METER = timedelta(hours=1)
 
 

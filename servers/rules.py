@@ -256,6 +256,7 @@ class Finding(StrEnum):
     COPY_LOST = "copy_lost"
     COPY_EXTRA = "copy_extra"
     PUSH = "push"
+    UNPATCHED = "unpatched"
 
 
 # ---------------------------------------------------------------- the traffic month

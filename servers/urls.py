@@ -5,6 +5,7 @@ from django.urls import path
 from servers import manage_views, staff_views, views
 from servers.addressing import address_views
 from servers.maintaining import maintenance_staff_views, status_views
+from servers.managing import managed_views
 from servers.networking import network_views, request_views
 from servers.safeguarding import safeguard_views
 from servers.safekeeping import copy_views
@@ -22,6 +23,12 @@ urlpatterns = [
     path("servers/<str:reference>/network/ask/", request_views.firewall_ask, name="firewall_ask"),
     path("servers/<str:reference>/terminal/", terminal_views.server_terminal, name="server_terminal"),
     path("servers/<str:reference>/backups/", copy_views.server_backups, name="server_backups"),
+    path("servers/<str:reference>/managed/", managed_views.server_managed, name="server_managed"),
+    path(
+        "servers/<str:reference>/managed/updates.csv",
+        managed_views.server_managed_report,
+        name="server_managed_report",
+    ),
     path("servers/<str:reference>/keys/", views.server_keys, name="server_keys"),
     path("addresses/", address_views.address_list, name="address_list"),
     path("keys/", views.key_list, name="key_list"),
@@ -44,6 +51,12 @@ urlpatterns = [
     path("ops/servers/<str:reference>/network/", network_views.staff_server_network, name="staff_server_network"),
     path("ops/servers/<str:reference>/terminal/", terminal_views.staff_server_terminal, name="staff_server_terminal"),
     path("ops/servers/<str:reference>/backups/", copy_views.staff_server_backups, name="staff_server_backups"),
+    path("ops/servers/<str:reference>/managed/", managed_views.staff_server_managed, name="staff_server_managed"),
+    path(
+        "ops/servers/<str:reference>/managed/updates.csv",
+        managed_views.staff_server_managed_report,
+        name="staff_server_managed_report",
+    ),
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
     path("ops/readings/", doubt_views.reading_list, name="staff_reading_list"),
     path("ops/readings/<int:pk>/decide/", doubt_views.reading_decide, name="staff_reading_decide"),

@@ -93,6 +93,7 @@ FINDINGS: dict[str, str | Promise] = {
     Finding.COPY_LOST: _("Copy of a disk missing"),
     Finding.COPY_EXTRA: _("Copy of a disk that nobody asked for"),
     Finding.PUSH: _("Message that was not the place’s"),
+    Finding.UNPATCHED: _("Updates not installed in time"),
 }
 
 

@@ -6,8 +6,8 @@ from django.views.decorators.http import require_safe
 
 from invoicing import actions
 from invoicing.accounting import figures
-from invoicing.accounting.statement_views import spreadsheet
 from panel.core import clock, web
+from panel.core.spreadsheets import spreadsheet
 
 
 @web.page(actions.STAFF_LEDGER)

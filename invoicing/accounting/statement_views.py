@@ -1,7 +1,5 @@
 """The statement of account as page, PDF and CSV: for the customer, and for staff about a customer."""
 
-import csv
-import io
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +13,7 @@ from invoicing.issuing import downloads
 from panel.accounts import selectors as people
 from panel.accounts.models import Account
 from panel.core import clock, web
+from panel.core.spreadsheets import spreadsheet
 
 
 @web.page(actions.INVOICES)
@@ -51,18 +50,3 @@ def _answer(request: HttpRequest, account: Account, template: str) -> HttpRespon
         "statement": statements.of(account, start, end),
     }
     return render(request, template, context)
-
-
-def spreadsheet(rows: list[list[str]], name: str) -> HttpResponse:
-    """Rows as a CSV file: UTF-8 with its mark, semicolons, no cell that a spreadsheet would run as a formula."""
-    out = io.StringIO()
-    csv.writer(out, delimiter=";", lineterminator="\r\n").writerows([[_tame(cell) for cell in row] for row in rows])
-    response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _tame(cell: str) -> str:
-    negative = cell[:1] == "-" and cell[1:].replace(".", "", 1).isdigit()
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not negative else cell

@@ -36,6 +36,10 @@ DESCRIPTIONS = {
         "Payment rejected by the bank",
         "Rejet de paiement par la banque",
     ),
+    "required_update": (
+        "Required update, left to us: installed at our hourly rate",
+        "Mise à jour requise, laissée à nos soins : installée à notre taux horaire",
+    ),
     "address_blocklisted": (
         "IP address on a blocklist",
         "Adresse IP inscrite sur une liste de blocage",

@@ -90,6 +90,12 @@ LATER: Sequence[dict[str, Any]] = (
         "month": "0.00", "year": "0.00", "maximum": 4, "one_of": "",
     },
     {
+        "code": "vps-managed", "name": "Managed service", "name_fr": "Infogérance",
+        "summary": "We set it up, keep its firewall and install its updates, within thirty days of their release.",
+        "summary_fr": "Nous l’installons, tenons son pare-feu et posons ses mises à jour, sous trente jours.",
+        "month": "29.00", "year": "290.00", "maximum": 1, "one_of": "",
+    },
+    {
         "code": "vps-recovery", "name": "Disaster recovery", "name_fr": "Reprise après sinistre",
         "summary": "Put up again at another place when a whole place is lost.",
         "summary_fr": "Remis en service ailleurs si tout un site est perdu.", "maximum": 1, "one_of": "",

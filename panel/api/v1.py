@@ -19,6 +19,7 @@ from panel.api.endpoints import (
     reports,
     server_access,
     server_copies,
+    server_managed,
     servers,
     spending,
     subscriptions,
@@ -48,6 +49,7 @@ api.add_router("/servers", servers.router)
 api.add_router("/servers", server_copies.router)
 api.add_router("/servers", server_access.router)
 api.add_router("/addresses", addresses.router)
+api.add_router("/servers", server_managed.router)
 api.add_router("", orders.router)
 api.add_router("/subscriptions", subscriptions.router)
 api.add_router("", transfers.router)

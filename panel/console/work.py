@@ -31,7 +31,7 @@ from invoicing.models import (
 from invoicing.selling_by_hand import unmet
 from panel.accounts import actions as account_actions
 from panel.accounts.models import Approval
-from panel.console import actions
+from panel.console import actions, server_queues
 from panel.console.queues import Queue, Row, queue
 from panel.core import operations, ticking
 from panel.core.actors import Actor
@@ -39,10 +39,7 @@ from panel.core.calendars import paris_date, start_of_paris_day
 from panel.core.mail import SendMail
 from panel.core.models import Operation
 from panel.core.money import format_eur
-from panel.core.quantities import bytes_in_words
 from servers import actions as server_actions
-from servers.models import Discrepancy, DoubtfulReading
-from servers.wording import FINDINGS
 from tickets.models import Ticket
 
 UNCONFIRMED_AFTER = timedelta(days=1)
@@ -65,8 +62,9 @@ def queues(actor: Actor, *, now: datetime) -> list[Queue]:
         (actions.RETRY.permits(actor), _failed),
         (actions.RETRY.permits(actor), _failing_sweeps),
         (actor.has_role("support", "billing", "abuse"), _tickets),
-        (actor.has_role("infrastructure"), _discrepancies),
-        (server_actions.SEE_READINGS.permits(actor), _doubtful_readings),
+        (actor.has_role("infrastructure"), server_queues.discrepancies),
+        (server_actions.SEE_READINGS.permits(actor), server_queues.doubtful_readings),
+        (actor.has_role("infrastructure"), server_queues.required_updates),
         (invoicing_actions.STAFF_BANK.permits(actor), _receipts),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _debits_to_file),
         (invoicing_actions.MAKE_DEBITS.permits(actor), _missed_debits),
@@ -255,26 +253,6 @@ def _tickets(now: datetime) -> Queue:
             since=row.waiting_since,
         ),
         title=_("Requests that wait for us"), icon="tickets", url=reverse("tickets_staff:ticket_list"),
-    )  # fmt: skip
-
-
-def _discrepancies(now: datetime) -> Queue:
-    rows = Discrepancy.objects.filter(resolved_at=None).order_by("first_seen")
-    fleet = reverse("servers:staff_server_list")
-    return queue(
-        rows, lambda row: Row(f"{FINDINGS[row.kind]}: {row.ref}", fleet, f"{row.place} {row.detail}".strip(),
-        since=row.first_seen),
-        title=_("What is not as it should be"), icon="server", url=fleet,
-    )  # fmt: skip
-
-
-def _doubtful_readings(now: datetime) -> Queue:
-    """SRV-4: what counters claim beyond what their link can carry; the bill of the month waits for it."""
-    rows = DoubtfulReading.objects.filter(state=DoubtfulReading.State.WAITING).select_related("server").order_by("pk")
-    url = reverse("servers:staff_reading_list")
-    return queue(
-        rows, lambda row: Row(row.server.name, url, bytes_in_words(row.claimed), since=row.at),
-        title=_("Doubtful traffic readings"), icon="traffic", url=url,
     )  # fmt: skip
 
 

@@ -237,6 +237,25 @@ class MaintenanceTerms:
 
 
 @dataclass(frozen=True)
+class PatchTerms:
+    """SRV-9: days within which a managed server has an update from its release on; of them, days that an update which
+    is not about security waits before it is installed."""
+
+    within_days: int
+    install_after_days: int
+
+
+@dataclass(frozen=True)
+class UpdateTerms:
+    """SUB-11: working days that the customer has for a required update from its e-mail on, working days left at which
+    they are reminded, and what an hour of our work costs."""
+
+    working_days: int
+    remind_working_days: tuple[int, ...]
+    hourly: Cents
+
+
+@dataclass(frozen=True)
 class AvailabilityTerms:
     """SUB-15: the availability promised for a calendar month, in percent; the credit for each hour begun beyond what
     that allows, and at most, in percent of the month's price."""

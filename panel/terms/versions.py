@@ -256,6 +256,18 @@ class Terms:
         return numbers.MaintenanceTerms(timedelta(hours=self._value("SUB-10", "notice_hours")))
 
     @cached_property
+    def patches(self) -> numbers.PatchTerms:
+        return numbers.PatchTerms(self._value("SRV-9", "patch_days"), self._value("SRV-9", "settle_days"))
+
+    @cached_property
+    def updates(self) -> numbers.UpdateTerms:
+        return numbers.UpdateTerms(
+            working_days=self._value("SUB-11", "update_working_days"),
+            remind_working_days=tuple(self._value("SUB-11", "remind_working_days")),
+            hourly=self._cents("SUB-11", "hourly"),
+        )
+
+    @cached_property
     def availability(self) -> numbers.AvailabilityTerms:
         return numbers.AvailabilityTerms(
             promised_percent=Decimal(self._value("SUB-15", "availability_percent")),

@@ -149,6 +149,43 @@ def carry_out(row: Firewall, server: Server, *, now: datetime) -> Operation:
     return row.operation
 
 
+# ---------------------------------------------------------------- the managed service
+
+
+def begin_with(server: Server, policy: Policy, *, now: datetime) -> None:
+    """SRV-9: the first firewall of a managed server, unless it has one already or its place cannot filter."""
+    row = _managed(server, policy)
+    if row is not None and row.own.is_open and not row.own.rules:
+        row.policy = firewall_rules.as_json(policy)
+        carry_out(row, server, now=now)
+        told(server, "servers.firewall.changed", now=now, rule="SRV-9")
+
+
+def open_for(server: Server, policy: Policy, *, now: datetime) -> None:
+    """What a service that we set up needs comes in from now on, beside what comes in already."""
+    row = _managed(server, policy)
+    if row is None or row.own.default_in is not firewall_rules.Verdict.DROP:
+        return
+    bare = [replace(rule, note="") for rule in row.own.rules]
+    fresh = tuple(rule for rule in policy.rules if replace(rule, note="") not in bare)
+    if fresh:
+        row.policy = firewall_rules.as_json(replace(row.own, rules=(*row.own.rules, *fresh)))
+        carry_out(row, server, now=now)
+        told(server, "servers.firewall.changed", now=now, rule="SRV-9")
+
+
+def _managed(server: Server, policy: Policy) -> Firewall | None:
+    """The firewall of a server, locked; None where its place could not carry out `policy`."""
+    try:
+        check_able(server, policy)
+    except RuleViolation:
+        return None
+    row, _made = Firewall.objects.select_for_update().get_or_create(
+        server=server, defaults={"account_id": server.account_id, "state": Firewall.State.IN_FORCE}
+    )
+    return row
+
+
 # ---------------------------------------------------------------- the lock of new accounts
 
 

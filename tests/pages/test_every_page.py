@@ -181,6 +181,10 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
               "api:get_server_terminal", "api:permit_server_terminal",
               "api:list_server_firewall_requests", "api:ask_server_firewall",
               "api:try_server_port", "api:list_server_names",
+              "servers:staff_server_managed", "servers:staff_server_managed_report", "api:get_server_managed",
+              "api:choose_server_managed", "api:list_server_managed_runs", "api:run_server_managed",
+              "api:list_server_updates", "api:list_server_mailboxes", "api:set_server_mailbox",
+              "api:list_required_updates",
               "api:list_server_port_tests")  # fmt: skip
     return {
         **dict.fromkeys((*staffs, "api:list_server_actions"), server),
@@ -202,6 +206,8 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
             for key in ("api:delete_server_copy", "api:restore_server_copy")
         },
         "servers:staff_reading_decide": {"pk": 1},
+        "api:remove_server_mailbox": {**server, "address": "alice@shop.example"},
+        "api:answer_required_update": {**server, "update": "UPD-22222222"},
         "servers:staff_interruption_deed": {**announced, "name": "note"},
     }
 

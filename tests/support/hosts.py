@@ -23,12 +23,12 @@ DISK_MB = 64
 
 
 @contextmanager
-def place(directory: Path) -> Iterator[LocalProvider]:
+def place(directory: Path, *, disk_mb: int = DISK_MB) -> Iterator[LocalProvider]:
     """A local place under `directory`; at its end every host, the bridge and the rules are gone, or the test fails."""
     directory.chmod(0o700)
     bridge, subnet = f"t{secrets.token_hex(4)}", free_subnet()
     driver = LocalNodeDriver(data_dir=directory, bridge=bridge, subnet=subnet)
-    provider = LocalProvider("local-test", driver, {"label": "Test place", "max_disk_mb": DISK_MB})
+    provider = LocalProvider("local-test", driver, {"label": "Test place", "max_disk_mb": disk_mb})
     try:
         yield provider
     finally:
@@ -39,13 +39,13 @@ def place(directory: Path) -> Iterator[LocalProvider]:
 
 
 @contextmanager
-def place_on_offer(directory: Path, name: str = "local-1") -> Iterator[LocalProvider]:
+def place_on_offer(directory: Path, name: str = "local-1", *, disk_mb: int = DISK_MB) -> Iterator[LocalProvider]:
     """The same, but as the panel knows it: customers can order there, under `name`, and nowhere else."""
-    with place(directory) as provider:
+    with place(directory, disk_mb=disk_mb) as provider:
         network = provider.driver.network
         config = {
             "provider": "local", "label": "This machine", "data": str(directory), "bridge": network.bridge,
-            "subnet": str(network.subnet), "max_disk_mb": DISK_MB,
+            "subnet": str(network.subnet), "max_disk_mb": disk_mb,
         }  # fmt: skip
         with override_settings(CLAUSE_LOCAL_HOSTS=True, CLAUSE_PLACES={name: config}):
             yield provider

@@ -28,10 +28,12 @@ if [ -f /etc/clause/first-boot ] && [ ! -e /var/lib/first-boot.done ]; then
   : > /var/lib/first-boot.done
   sh /etc/clause/first-boot > /var/log/first-boot.log 2>&1 &
 fi
+if [ -x /etc/rc.local ]; then sh /etc/rc.local > /var/log/rc.local.log 2>&1 & fi
 exec /usr/sbin/sshd -D -f /etc/clause/sshd_config -E /var/log/sshd.log
 """
 
-SSHD = """Port 22
+SSHD = """Include /etc/ssh/sshd_config.d/*.conf
+Port 22
 HostKey /etc/clause/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/clause/keys/%u .ssh/authorized_keys
 PasswordAuthentication no

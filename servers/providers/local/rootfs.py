@@ -29,6 +29,8 @@ welcome paste comm join fold expr yes timeout nohup nice install mkfifo mknod tr
 welcome getent ldd locale ss bridge tc ping tracepath mount umount findmnt mountpoint setsid flock getopt logger
 welcome script su runuser useradd userdel usermod groupadd groupdel setpriv capsh unshare nsenter lsblk chroot dmesg
 welcome ssh scp sftp ssh-keygen curl
+welcome apt apt-get apt-cache apt-config apt-mark dpkg dpkg-deb dpkg-query dpkg-split dpkg-divert dpkg-statoverride
+welcome ldconfig start-stop-daemon update-alternatives nologin chgrp groupmod
 """
 
 
@@ -51,7 +53,10 @@ BESIDE = (
     "usr/libexec/openssh/sshd-auth",
     "usr/libexec/openssh/sftp-server",
 )
+PACKAGING = ("usr/lib/apt/methods", "usr/lib/python3/dist-packages/apt")
+"""What installs packages, beside its programs: where the machine is a Debian, a host can have packages of its own."""
 DATA = (
+    "usr/share/dpkg",
     "usr/share/terminfo/x",
     "usr/share/terminfo/d",
     "usr/share/terminfo/l",
@@ -97,6 +102,8 @@ ETC = {
     "shells": "/bin/sh\n/bin/bash\n",
     "profile": _PROFILE,
     "os-release": _RELEASE,
+    "apt/apt.conf.d/00clause": 'APT::Sandbox::User "root";\nAPT::Install-Recommends "false";\n',
+    "apt/sources.list": "",
     "pam.d/other": "".join(f"{kind} required pam_deny.so\n" for kind in ("auth", "account", "session", "password")),
 }
 DIRECTORIES = (
@@ -123,6 +130,16 @@ DIRECTORIES = (
     "usr/lib",
     "usr/lib64",
     "usr/libexec",
+    "etc/apt/preferences.d",
+    "etc/security/limits.d",
+    "etc/ssh/sshd_config.d",
+    "etc/ssl",
+    "etc/sysctl.d",
+    "var/lib/dpkg/info",
+    "var/lib/dpkg/updates",
+    "var/lib/apt/lists/partial",
+    "var/cache/apt/archives/partial",
+    "var/log/apt",
 )
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64", "var/run": "/run"}
 
@@ -176,12 +193,13 @@ def _build(root: Path) -> None:
             shutil.copytree(f"/{path}", _inside(root, path), dirs_exist_ok=True) if Path("/", path).is_dir() else _copy(
                 f"/{path}", root
             )
-    extensions = _python(root)
+    extensions = [*_python(root), *_packaging(root)]
     _libraries([*sorted(programs), *extensions, *_name_services()], root)
     for name, text in ETC.items():
         file = root / "etc" / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(text)
+    (root / "var/lib/dpkg/status").touch()
     run("ldconfig", "-r", str(root)) if which("ldconfig") else None
     _hand_over(root)
 
@@ -204,6 +222,17 @@ def _python(root: Path) -> list[str]:
         )
         extensions += [str(path) for path in Path(directory, "lib-dynload").glob("*.so")]
     return extensions
+
+
+def _packaging(root: Path) -> list[str]:
+    """Copy what apt and ansible need to install packages; gives its programs and compiled extensions."""
+    copied = [Path("/", path) for path in PACKAGING if Path("/", path).is_dir()]
+    for directory in copied:
+        shutil.copytree(directory, _inside(root, str(directory)), ignore=shutil.ignore_patterns("__pycache__"))
+    extensions = [str(path) for path in Path("/usr/lib/python3/dist-packages").glob("apt_*.so")]
+    for path in extensions:
+        _copy(path, root)
+    return [*extensions, *(str(path) for directory in copied for path in directory.iterdir() if path.is_file())]
 
 
 def _name_services() -> list[str]:
