@@ -70,6 +70,13 @@ def _is_kept(actor: Actor, server: Any) -> bool:
     )  # fmt: skip
 
 
+def _cannot_end(server: Server) -> Reason:
+    """Why staff cannot destroy it: also what failed or is suspended can be."""
+    if server.state in (State.DESTROYING, State.DESTROYED):
+        return SENTENCES[WhyNot.ENDED]
+    return SENTENCES[WhyNot.PROTECTED] if server.protected else None
+
+
 def _cannot_name(server: Server) -> Reason:
     if server.state not in rules.ON_THE_HOST:
         return SENTENCES[_NOT_NAMED.get(State(server.state), WhyNot.ENDED)]
@@ -152,6 +159,10 @@ LEAVE_RESCUE = Action(
 DESTROY = Action(
     "servers.destroy", _("Destroy"), permission="order", danger=Danger.DESTROYS, why_not=_why_not(Verb.DESTROY)
 )
+STAFF_DESTROY = Action(
+    "servers.staff_destroy", _("Destroy"), roles=("infrastructure",), danger=Danger.DESTROYS,
+    why_not=lambda _actor, server: None if server is None else _cannot_end(server),
+)  # fmt: skip
 FIREWALL = Action(
     "servers.firewall", _("Change the firewall"), permission="servers", roles=("infrastructure",),
     why_not=lambda actor, server: _KEPT_BY_US if _is_kept(actor, server) else _why_not(Verb.FIREWALL)(actor, server),

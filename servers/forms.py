@@ -5,8 +5,15 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from invoicing.subscribing.ending_by_us import Ground
 from servers import keys, rules
 from servers.models import Server
+
+GROUNDS = {
+    Ground.ASKED: _("The customer asked us to"), Ground.BREACH: _("A breach, not corrected in time"),
+    Ground.OURS: _("A reason of our own"),
+}  # fmt: skip
+"""Why staff ends a subscription with its server."""
 
 
 class KeyForm(forms.Form):
@@ -79,3 +86,14 @@ class RebuildForm(TypedForm):
     def __init__(self, *args: Any, images: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["image"].choices = list(images.items())  # type: ignore[attr-defined]
+
+
+class DestroyForForm(TypedForm):
+    """Why staff destroys a server, as its owner reads it."""
+
+    ground = forms.ChoiceField(label=_("Why"), choices=list(GROUNDS.items()))
+    reason = forms.CharField(
+        label=_("What the customer is told"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("The customer reads it: write in their language."),
+    )  # fmt: skip
+    field_order = ("ground", "reason", "confirm")

@@ -10,13 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from invoicing.subscribing import ending
+from invoicing.subscribing import ending, ending_by_us
+from invoicing.subscribing.ending_by_us import Ground
 from panel.core import clock
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.web import actor, page, say
 from servers import actions, places, selectors, wording
-from servers.forms import NameForm, RebuildForm, TypedForm
+from servers.forms import GROUNDS, DestroyForForm, NameForm, RebuildForm, TypedForm
 from servers.models import Server
 from servers.rules import Verb
 from servers.safekeeping import copies
@@ -74,6 +75,7 @@ def _forms(request: HttpRequest, server: Server, deed: str) -> dict[str, Any]:
             sent("rebuild"), name=server.name, images=places.images(server.place), initial={"image": server.image}
         ),
         "destroy": TypedForm(sent("destroy"), name=server.name, auto_id="destroy-%s"),
+        "destroy_for": DestroyForForm(sent("destroy_for"), name=server.name, auto_id="destroy-for-%s"),
     }  # fmt: skip
     for form in made.values():
         form.is_valid()
@@ -86,7 +88,9 @@ def _context(server: Server, asking: Actor, now: datetime) -> dict[str, Any]:
         for verb, action in {**actions.BY_VERB, Verb.RENAME: actions.RENAME, Verb.PROTECT: actions.PROTECT,
                              Verb.UNPROTECT: actions.UNPROTECT, Verb.DESTROY: actions.DESTROY}.items()
     }  # fmt: skip
-    may_destroy = actions.DESTROY.permits(asking)
+    may_destroy, may_destroy_for = actions.DESTROY.permits(asking), actions.STAFF_DESTROY.permits(asking)
+    why_not = actions.STAFF_DESTROY.refusal(asking, server)
+    costs = ending_by_us.costs(server.subscription, now=now) if may_destroy_for and not why_not else ()
     held = server.holdings.attached().order_by("-is_first", "pk")
     return {
         "server": server, "reasons": reasons, "place": places.label(server.place),
@@ -94,8 +98,11 @@ def _context(server: Server, asking: Actor, now: datetime) -> dict[str, Any]:
         "may_unprotect": actions.UNPROTECT.permits(asking), "may_destroy": may_destroy,
         "ending": ending.preview(server.subscription, now=now) if may_destroy and not reasons[Verb.DESTROY] else None,
         "addresses": [one.address.ip for one in held.select_related("address")],
+        "given_back": server.ordered_holdings.now().order_by("-is_first", "pk").values_list("address__ip", flat=True),
         "reaches_name": places.capabilities(server.place).rename,
-        "copies": copies.shown(server).filter(state="ready").count() if may_destroy else 0,
+        "copies": copies.shown(server).filter(state="ready").count() if may_destroy or may_destroy_for else 0,
+        "may_destroy_for": may_destroy_for, "why_not_destroy_for": why_not,
+        "costs": [(GROUNDS[cost.ground], cost) for cost in costs],
         "copies_stay": copies.law_of(server).after_end_days,
     }  # fmt: skip
 
@@ -145,7 +152,18 @@ def _destroy(server: Server, request: HttpRequest, asking: Actor, now: datetime)
     return _("The server is being destroyed, and its subscription has ended. We confirm it by e-mail."), False
 
 
+def _destroy_for(server: Server, request: HttpRequest, asking: Actor, now: datetime) -> Done:
+    ground, sent = request.POST.get("ground", ""), request.POST
+    if ground not in set(Ground):
+        raise Http404(ground)
+    destroying.destroy_for(
+        server, Ground(ground), reason=sent.get("reason", "")[:300], typed=sent.get("confirm", ""), actor=asking,
+        now=now,
+    )  # fmt: skip
+    return _("The server is being destroyed, and its subscription has ended; its owner is told by e-mail."), False
+
+
 DEEDS: dict[str, Callable[[Server, HttpRequest, Actor, datetime], Done]] = {
     "rename": _rename, "protect": _protect, "unprotect": _unprotect, "rescue": _rescue,
-    "leave_rescue": _leave_rescue, "rebuild": _rebuild, "destroy": _destroy,
+    "leave_rescue": _leave_rescue, "rebuild": _rebuild, "destroy": _destroy, "destroy_for": _destroy_for,
 }  # fmt: skip

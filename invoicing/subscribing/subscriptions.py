@@ -61,15 +61,18 @@ def give_order_number(subscription: Subscription, order_number: str, *, actor: A
 
 @transaction.atomic
 def terminate(
-    subscription: Subscription, *, because: str, rule: str, now: datetime, actor: Actor, wishes: Wishes | None = None
-) -> Subscription:
+    subscription: Subscription, *, because: str, rule: str, now: datetime, actor: Actor, wishes: Wishes | None = None,
+    claims: bool = True,
+) -> Subscription:  # fmt: skip
     """End it now (SUB-6 by the client, SUB-8 and ABU-5 by the provider; `rule` says which, `because` is told). What was
     invoiced stays due, nothing is refunded; the balance of a commitment and what the client `wishes` with the end are
-    invoiced now; consumption up to now by the next run of `invoicing.renew`. Ending it twice changes nothing."""
+    invoiced now (not so where the provider `claims` nothing); consumption up to now by the next run of
+    `invoicing.renew`. Ending it twice changes nothing."""
     held = hold(subscription)
     if held.state == SubscriptionState.TERMINATED:
         return held
-    leaving.invoice(held, wishes or Wishes(), rule=rule, now=now, actor=actor)
+    if claims:
+        leaving.invoice(held, wishes or Wishes(), rule=rule, now=now, actor=actor)
     _end(held, because=because, rule=rule, at=now, bill_on=paris_date(now), now=now, actor=actor)
     return held
 

@@ -168,3 +168,20 @@ def test_the_api_does_the_same(world: World, alice: Customer, cloud: Control, se
     ]  # fmt: skip
     assert send("post", "/destroy", {"confirm": "nonsense"}).json()["field"] == "confirm"
     assert send("post", "/destroy", {"confirm": "shop"}).json()["state"] == "destroying"
+
+
+def test_staff_reads_what_it_costs_before_it_destroys(world: World, alice: Customer, server: Server) -> None:
+    staff = world.staff("infrastructure")
+    client = browser(User.objects.get(pk=staff.user_id))
+    url = reverse("servers:staff_server_manage", args=[server.reference])
+    page = text(client.get(url))
+    for words in ("Destroy for the customer, or for us", "A reason of our own", "Lost for good", "nothing more to pay"):
+        assert words in page, words
+    assert "Destroy for the customer" not in text(browser(alice.user).get(here(server)))
+    sent = {"deed": "destroy_for", "ground": "asked", "reason": "As you wrote us.", "confirm": "wrong"}
+    answer = client.post(url, sent)
+    assert (answer.status_code, "The name was not typed as shown" in text(answer)) == (422, True)
+    assert client.post(url, {**sent, "ground": "whim"}).status_code == 404
+    assert client.post(url, {**sent, "confirm": server.name}).status_code == 302
+    assert Server.objects.get(pk=server.pk).state == "destroying"
+    assert browser(alice.user).post(here(server), {**sent, "confirm": server.name}).status_code == 403
