@@ -34,11 +34,12 @@ def watch(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     rows = Server.objects.on_the_host()
     if dry_run:
         return due.SweepReport(would=[f"look at {name}" for name in rows.values_list("reference", flat=True)])
-    by_place = {place: _listed(place) for place in rows.order_by("place").values_list("place", flat=True).distinct()}
-    silent = [f"{at}: {said}" for at, said in by_place.items() if isinstance(said, ProviderError)]
-    report = due.SweepReport(failed=silent)
+    report, by_place = due.SweepReport(), dict[str, Powers | ProviderError]()
     for part in in_parts(rows.select_related("vitals"), PART):
+        for place in {server.place for server in part} - set(by_place):
+            by_place[place] = _listed(place)
         report.done += _look(part, by_place, now=now)
+    report.failed = [f"{at}: {said}" for at, said in sorted(by_place.items()) if isinstance(said, ProviderError)]
     outages.close_settled(now=now)
     return report
 

@@ -74,6 +74,14 @@ def test_a_day_of_hours_is_kept_and_no_more_each_a_mean_of_its_own(steps: list[t
     assert [start for start, _ in shown] == sorted(start for start, _ in shown)
 
 
+def test_of_thirty_hours_the_last_day_is_kept() -> None:
+    hours = list[vitals_rules.Hour]()
+    for number in range(30):
+        hours = vitals_rules.with_hour(hours, Rates(cpu_percent=1.0, seconds=9.0), NOW + timedelta(hours=number))
+    assert len(hours) == 24
+    assert hours[-1][0] == (NOW + timedelta(hours=29)).replace(minute=0).isoformat()
+
+
 def test_the_mean_of_an_hour_weighs_each_reading_by_its_length() -> None:
     hours = vitals_rules.with_hour([], Rates(cpu_percent=10.0, seconds=30.0), NOW)
     hours = vitals_rules.with_hour(hours, Rates(cpu_percent=40.0, seconds=10.0), NOW)

@@ -96,6 +96,22 @@ def test_what_cannot_be_read_stays_as_it_was_and_says_since_when(cloud: Control)
     assert len(cloud.calls("vitals")) == asked + 1
 
 
+def test_a_place_that_stumbles_once_while_somebody_looks_changes_nothing(cloud: Control) -> None:
+    """The regular watch says what it means that a place does not answer."""
+    world = World()
+    server = server_of(world, world.customer())
+    world.sweep("servers.watch")
+    cloud.plan("get", "transient")
+    vitals.attended([str(server.pk)], world.now)
+    world.advance(seconds=5, sweeps=["servers.attend"])
+    assert cloud.calls("get")[-1] == "transient"
+    assert Server.objects.get(pk=server.pk).power == "on"
+    vitals.attended([str(server.pk)], world.now)
+    cloud.cut_power(server.provider_ref)
+    world.advance(seconds=5, sweeps=["servers.attend"])  # what it does say is seen at once
+    assert Server.objects.get(pk=server.pk).state == "stopped"
+
+
 def test_a_server_that_is_off_has_no_figures_and_begins_anew(cloud: Control) -> None:
     world = World()
     alice = world.customer()
