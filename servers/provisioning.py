@@ -189,6 +189,9 @@ class CreateServer(operations.Handler):
             context={"server": server, "ip": first.address.ip, "has_keys": server.keys.filter(wanted=True).exists()},
         )  # fmt: skip
 
+    def stumbled(self, op: Operation, *, now: datetime) -> None:
+        published(Server.objects.get(pk=op.payload["server"]), "servers.action.step")
+
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
         server = Server.objects.select_for_update().get(pk=op.payload["server"])
         if action_log.failed(op, now=now) and server.state in {State.ORDERED, State.CREATING}:

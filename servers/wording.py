@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from panel.accounts.selectors import names_of
 from panel.core.actors import Actor
+from panel.core.models import Operation
 from servers import places
 from servers.actions import POWER
 from servers.models import Server, ServerAction
@@ -67,6 +68,7 @@ OUTCOMES: dict[str, str | Promise] = {
     "failed": _("failed; our team has been told"),
     "cancelled": _("not carried out: the server's state had changed"),
 }
+TRYING = _("the place has trouble; we keep trying, and you need not do anything")
 REASONS: dict[str, str | Promise] = {
     "ignored": _("it did not shut down within two minutes and still runs; its power can be cut"),
 }
@@ -100,6 +102,7 @@ FINDINGS: dict[str, str | Promise] = {
 def creation_steps(action: ServerAction | None) -> list[dict[str, Any]]:
     """The steps of a creation for the `steps` component: what is behind us, what runs, what waits (SRV-1)."""
     reached = {step["name"]: step["at"] for step in action.steps} if action else {}
+    stumbles = bool(action and action.operation and is_trying_again(action.operation))
     items, running = [], True
     for name in CREATE_STEPS:
         state = "done" if name in reached else "running" if running else "waiting"
@@ -110,9 +113,14 @@ def creation_steps(action: ServerAction | None) -> list[dict[str, Any]]:
         items.append({
             "title": CREATE_WORDS[name], "state": state,
             "at": parse_datetime(reached[name]) if name in reached else None,
-            "note": OUTCOMES["failed"] if state == "failed" else "",
+            "note": OUTCOMES["failed"] if state == "failed" else TRYING if stumbles and state == "running" else "",
         })  # fmt: skip
     return items
+
+
+def is_trying_again(op: Operation) -> bool:
+    """Whether it went wrong so far and is going to be tried again by itself."""
+    return op.state == Operation.State.DUE and op.failures > 0
 
 
 def log_entries(actions: list[ServerAction], *, reader: Actor | None = None) -> list[dict[str, Any]]:

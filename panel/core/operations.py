@@ -61,6 +61,9 @@ class Handler(ABC):
         can be erased (PRV-4)."""
         return result
 
+    def stumbled(self, op: Operation, *, now: datetime) -> None:  # noqa: B027 - may be nothing
+        """It went wrong and will be tried again; in the transaction that says so."""
+
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:  # noqa: B027 - may be nothing
         """The operation is in the staff's queue, or discarded before it was done; in the closing transaction. Told once
         more when staff tried again in vain."""
@@ -315,8 +318,10 @@ def _close_failed(op: Operation, handler: Handler | None, error: ProviderError, 
             return
         op.refresh_from_db()
         _close_attempt(op, GAVE_UP if last else error.kind, now, words)
-        if last and handler is not None:
+        if handler is not None and last:
             handler.gave_up(op, str(error), now=now)
+        elif handler is not None:
+            handler.stumbled(op, now=now)
 
 
 def pause_after(failures: int) -> timedelta:

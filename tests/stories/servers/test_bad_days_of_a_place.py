@@ -9,7 +9,7 @@ import pytest
 
 from invoicing.models import Invoice
 from panel.core.models import Attempt, Operation
-from servers import reconcile
+from servers import reconcile, wording
 from servers.models import Discrepancy, Server
 from servers.providers.libcloud_adapter import LibcloudProvider
 from tests.support.machines import subscribe
@@ -35,6 +35,11 @@ def ordered(world: World) -> Server:
 def waited(world: World, *, minutes: int, step: int = 1) -> None:
     for _ in range(0, minutes, step):
         world.advance(minutes=step)
+
+
+def notes(server: Server) -> list[object]:
+    """What its page says beside the steps of its creation."""
+    return [step["note"] for step in wording.creation_steps(server.actions.get(verb="create")) if step["note"]]
 
 
 def outcomes() -> list[str]:
@@ -73,14 +78,16 @@ def test_an_hour_of_errors_is_outlived(far: Stage) -> None:
     world = World()
     far.vendor.answers("GET", "", far.error(500, "out of order"), times=10_000)
     server = ordered(world)
+    assert notes(server) == []
     waited(world, minutes=60)
     server.refresh_from_db()
     assert server.state == "creating"
+    assert notes(server) == [wording.TRYING], "it is said on the page, and nobody need do anything"
     assert world.failed_operations() == []
     far.vendor.faults.clear()
     waited(world, minutes=65)
     server.refresh_from_db()
-    assert (server.state, len(far.machines())) == ("running", 1)
+    assert (server.state, len(far.machines()), notes(server)) == ("running", 1, [])
 
 
 def test_who_is_told_to_wait_waits(far: Stage) -> None:
@@ -113,6 +120,7 @@ def test_without_room_it_is_tried_again_and_then_a_person_is_told(far: Stage) ->
     (op,) = world.failed_operations()
     assert "at capacity" in op.last_error
     assert (far.machines(), Invoice.objects.count()) == ([], 0)
+    assert notes(server) == [wording.OUTCOMES["failed"]]
     assert server.provider_ref == ""
 
 
