@@ -10,12 +10,14 @@ from datetime import datetime
 
 from panel.core import due
 from panel.core.errors import ProviderError
+from panel.core.querysets import in_parts
 from servers import places, providers, reconcile, remote
 from servers.models import Server, ServerAction
 from servers.reconcile import Seen
 from servers.rules import Finding, State
 
 PROBES = 16
+PART = 2000  # servers asked at once
 PATIENCE = 5.0  # seconds
 
 
@@ -24,12 +26,13 @@ def check(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     """Ask every running, reachable server for its host key; one that is not the pinned one becomes a finding."""
     busy = ServerAction.objects.filter(state=ServerAction.State.WAITING).values("server_id")
     asked = Server.objects.filter(state=State.RUNNING, reachable=True).exclude(host_key="").exclude(pk__in=busy)
-    servers = list(asked.order_by("pk"))
     if dry_run:
-        return due.SweepReport(would=[f"ask {server.reference}" for server in servers])
+        return due.SweepReport(
+            would=[f"ask {name}" for name in asked.order_by("pk").values_list("reference", flat=True)]
+        )
     report = due.SweepReport()
     seen: dict[str, list[Seen]] = {place: [] for place in providers.places()}
-    for server, shown in _shown(servers):
+    for server, shown in (each for part in in_parts(asked, PART) for each in _shown(part)):
         if shown and shown.split()[:2] != server.host_key.split()[:2] and _still(server):
             words = f"{server.reference} shows another host key than its place gave: {shown}"
             seen.setdefault(server.place, []).append(Seen(Finding.HOST_KEY, server.provider_ref, words, server))

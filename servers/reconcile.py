@@ -1,18 +1,20 @@
 """What should be against what is: machines, their power, blocked addresses, firewalls, silent meters. Repairs what is
 the panel's to repair, reports the rest, and closes a finding once it is gone (SRV-1, ABU-3)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from panel.accounts.models import Restriction
-from panel.core import due, events, operations
+from panel.core import bulk, due, events, operations
 from panel.core.actors import CLOCK
 from panel.core.errors import ProviderError
 from panel.core.models import Operation
+from panel.core.querysets import in_parts
 from servers import enforcement, metering, providers
 from servers.addressing import astray, blocking, holdings, pool
 from servers.models import Address, AddressHolding, Discrepancy, Firewall, Meter, Server, ServerAction
@@ -22,6 +24,7 @@ from servers.safekeeping import comparing
 
 COMPARED = frozenset(Finding) - {Finding.HOST_KEY, Finding.PUSH, Finding.UNPATCHED}
 SILENT_METER = timedelta(hours=1)
+PART = 2000  # servers compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +60,56 @@ def reconcile(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
 
 
 def _compare(place: str, now: datetime) -> list[Seen]:
+    """The place's list is one answer; the panel's rows are read beside it in parts."""
     cloud = providers.get(place)
     by_ref = {node.ref: node for node in cloud.list() if node.power is not Power.GONE}
-    servers = {
-        server.provider_ref: server
-        for server in Server.objects.filter(place=place, state__in=ON_THE_HOST).select_related("subscription")
-    }
     busy = set(ServerAction.objects.filter(state=ServerAction.State.WAITING).values_list("server_id", flat=True))
     seen = _strangers(place, by_ref)
-    for ref, server in servers.items():
-        if server.pk in busy:
-            continue
-        node = by_ref.get(ref)
-        if node is None:
-            seen.append(Seen(Finding.MISSING, ref, f"the machine of {server.reference} is gone", server))
-            continue
-        if node.power is Power.ON and server.state == State.SUSPENDED:
-            seen.append(Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server))
-    seen += _blocks(cloud, servers)
-    seen += _firewalls(cloud, servers, busy)
-    seen += [Seen(*one) for one in astray.findings(place, cloud, by_ref, servers, busy)]
+    mine = Server.objects.filter(place=place, state__in=ON_THE_HOST).select_related("subscription")
+    strays: list[Seen] = []
+    for part in in_parts(mine, PART):
+        servers = {server.provider_ref: server for server in part}
+        seen += _machines(by_ref, servers, busy)
+        seen += _blocks(cloud, servers)
+        seen += _firewalls(cloud, servers, busy)
+        strays += [Seen(*one) for one in astray.findings(place, cloud, by_ref, servers, busy)]
+    # an address is taken off where it does not belong before it is put where it does
+    seen += sorted(strays, key=lambda one: one.kind is not Finding.ADDRESS_EXTRA)
     seen += [Seen(*one) for one in comparing.findings(place, cloud, now=now)]
     seen += _meters(place, now)
     return seen
 
 
+def _machines(by_ref: Mapping[str, providers.Node], servers: dict[str, Server], busy: set[int]) -> Iterator[Seen]:
+    """Machines that are gone, and such that run although they are suspended."""
+    for ref, server in servers.items():
+        node = by_ref.get(ref)
+        if server.pk in busy:
+            continue
+        if node is None:
+            yield Seen(Finding.MISSING, ref, f"the machine of {server.reference} is gone", server)
+        elif node.power is Power.ON and server.state == State.SUSPENDED:
+            yield Seen(Finding.POWER, ref, f"{server.reference} is suspended, but its machine runs", server)
+
+
 def _strangers(place: str, by_ref: dict[str, providers.Node]) -> list[Seen]:
     """Machines of ours that no living server is, and second ones of a server that has its own (SRV-1)."""
-    owners: dict[str, Server] = {}
-    for server in Server.objects.filter(place=place).exclude(state=State.DESTROYED).select_related("subscription"):
-        owners |= {server.token: server, providers.mark(server.token): server}
+    strange: dict[str, list[providers.Node]] = {}
+    for node in by_ref.values():
+        if node.token:
+            strange.setdefault(node.token, []).append(node)
     seen = []
-    for ref, node in by_ref.items():
-        owner = owners.get(node.token)
-        if node.token and owner is None:
-            words = f"machine {node.name!r} of the token {node.token!r} belongs to no living server"
-            seen.append(Seen(Finding.ORPHAN, ref, words))
-        elif owner is not None and owner.provider_ref and owner.provider_ref != ref:
-            words = f"machine {node.name!r} is a second one of {owner.reference}, which is {owner.provider_ref}"
-            seen.append(Seen(Finding.DUPLICATE, ref, words, owner))
+    living = Server.objects.filter(place=place).exclude(state=State.DESTROYED).select_related("subscription")
+    for part in in_parts(living, PART):
+        for owner in part:
+            known = [*strange.pop(owner.token, ()), *strange.pop(providers.mark(owner.token), ())]
+            for node in known if owner.provider_ref else ():
+                if node.ref != owner.provider_ref:
+                    words = f"machine {node.name!r} is a second one of {owner.reference}, which is {owner.provider_ref}"
+                    seen.append(Seen(Finding.DUPLICATE, node.ref, words, owner))
+    for node in (node for nodes in strange.values() for node in nodes):
+        words = f"machine {node.name!r} of the token {node.token!r} belongs to no living server"
+        seen.append(Seen(Finding.ORPHAN, node.ref, words))
     return seen
 
 
@@ -103,38 +117,40 @@ def _blocks(cloud: providers.CloudProvider, servers: dict[str, Server]) -> list[
     """Addresses that are or should be cut off: only their machines are asked."""
     if not cloud.capabilities.block_address:
         return []
-    held = AddressHolding.objects.attached().filter(server__in=servers.values()).select_related("address", "server")
-    concerned: dict[int, list[tuple[Address, bool]]] = {}
     restricted = _restricted_addresses()
-    for holding in held:
-        wanted = (holding.address_id, holding.account_id) in restricted
-        if wanted or holding.address.blocked:
-            concerned.setdefault(holding.server_id, []).append((holding.address, wanted))
+    concerned = Q(address__blocked=True) | Q(address__in=bulk.among({address for address, _account in restricted}))
+    these = bulk.among(server.pk for server in servers.values())
+    held = AddressHolding.objects.attached().filter(concerned, server__in=these).select_related("address", "server")
     seen = []
-    for server in servers.values():
-        for address, wanted in concerned.get(server.pk, []):
-            is_blocked = str(address.ip) in cloud.blocked(server.provider_ref)
-            if wanted and not is_blocked:
-                seen.append(Seen(Finding.BLOCK_MISSING, str(address.ip), "restricted, but packets pass", server))
-            if is_blocked and not wanted:
-                seen.append(Seen(Finding.BLOCK_EXTRA, str(address.ip), "cut off, but nothing asks for it", server))
+    for holding in held.order_by("server_id", "pk"):
+        wanted = (holding.address_id, holding.account_id) in restricted
+        if not (wanted or holding.address.blocked):
+            continue
+        ip, server = str(holding.address.ip), holding.server
+        is_blocked = ip in cloud.blocked(server.provider_ref)
+        if wanted and not is_blocked:
+            seen.append(Seen(Finding.BLOCK_MISSING, ip, "restricted, but packets pass", server))
+        if is_blocked and not wanted:
+            seen.append(Seen(Finding.BLOCK_EXTRA, ip, "cut off, but nothing asks for it", server))
     return seen
 
 
 def _firewalls(cloud: providers.CloudProvider, servers: dict[str, Server], busy: set[int]) -> list[Seen]:
-    """Firewalls that were confirmed and are not so any more: only machines that have rules are asked."""
+    """Firewalls that were confirmed and are not so any more: only machines that have rules are asked, in one call
+    where the place can tell so many."""
     if cloud.capabilities.firewall is None:
         return []
-    rows = Firewall.objects.filter(server__in=servers.values(), state=Firewall.State.IN_FORCE).exclude(in_force="")
+    these = bulk.among(server.pk for server in servers.values() if server.pk not in busy)
+    rows = Firewall.objects.filter(server__in=these, state=Firewall.State.IN_FORCE).exclude(in_force="")
     by_server = {row.server_id: row for row in rows}
+    asked = [ref for ref, server in servers.items() if server.pk in by_server]
+    told = cloud.firewalls_of(asked) if asked and cloud.capabilities.firewalls_at_once else {}
     seen = []
-    for ref, server in servers.items():
-        row = by_server.get(server.pk)
-        if row is None or server.pk in busy:
-            continue
+    for ref in asked:
+        server, row = servers[ref], by_server[servers[ref].pk]
         words = f"the firewall of {server.reference} at its place is not the one that was confirmed"
         try:
-            same = cloud.firewall(ref) == row.wanted
+            same = (told[ref] if ref in told else cloud.firewall(ref)) == row.wanted
         except ProviderError as error:
             if error.code == "not_found":
                 continue  # the machine itself is a finding

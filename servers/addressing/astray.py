@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy
 
-from panel.core import operations
+from panel.core import bulk, operations
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from servers import providers
@@ -26,11 +26,18 @@ def findings(
     changed just now is left for the next look."""
     if not cloud.capabilities.extra_addresses or cloud.capabilities.chooses_address:
         return
+    here = [nodes[ref] for ref in servers if ref in nodes]
     known = Address.objects.filter(place=place).exclude(state=Address.State.FREE)
-    open_ones = known.filter(holdings__until=None, holdings__attached=True, holdings__is_first=False)
+    ours = {str(ip) for ip in known.filter(ip__in=[ip for node in here for ip in node.addresses[1:]])
+            .values_list("ip", flat=True)}  # fmt: skip
+    these = bulk.among(server.pk for server in servers.values())
+    meant = Q(holdings__server__in=these) | Q(ip__in=ours)
+    open_ones = known.filter(meant, holdings__until=None, holdings__attached=True, holdings__is_first=False)
     held = {str(ip): server for ip, server in open_ones.values_list("ip", F("holdings__server"))}
+    of: dict[int, list[str]] = {}
+    for ip, holder in held.items():
+        of.setdefault(holder, []).append(ip)
     moving = {str(ip) for ip in known.filter(move__state=ServerAction.State.WAITING).values_list("ip", flat=True)}
-    ours = {str(ip) for ip in known.values_list("ip", flat=True)}
     for ref, server in servers.items():
         node = nodes.get(ref)
         if node is None or node.power is Power.PENDING or server.pk in busy:
@@ -39,8 +46,8 @@ def findings(
             if ip in ours and ip not in moving and held.get(ip) != server.pk:
                 words = f"{server.reference} answers at {ip}, which it does not hold"
                 yield Finding.ADDRESS_EXTRA, f"{ref} {ip}", words, server
-        for ip in (ip for ip, holder in held.items() if holder == server.pk and ip not in moving):
-            if ip not in node.addresses:
+        for ip in of.get(server.pk, ()):
+            if ip not in moving and ip not in node.addresses:
                 yield Finding.ADDRESS_LOST, f"{ref} {ip}", f"{server.reference} lacks {ip}, which it holds", server
 
 

@@ -11,10 +11,12 @@ from django.db import transaction
 from panel.core import operations
 from panel.core.errors import RuleViolation
 from servers import metering
-from servers.models import Address, AddressHolding, Meter, Server, ServerAction, TrafficMonth
+from servers.models import Address, AddressHolding, Meter, Server, ServerAction, TrafficHour, TrafficMonth
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.traffic import in_bulk
+from servers.traffic.in_bulk import Taken
 from servers.verbs import destroying, power, rebuilding
 from tests.support.crowd import at_once, together
 from tests.support.machines import server_of, subscribe
@@ -112,3 +114,34 @@ def test_one_reading_brought_by_many_counts_once(cloud: Control) -> None:
         Meter.objects.get_or_create(server=server, defaults={"account_id": server.account_id})
     at_once(lambda: metering.record(server, read, now=world.now), 8)
     assert TrafficMonth.objects.get(server=server).total == 1500
+
+
+def test_batches_and_single_readings_at_once_count_each_byte_once(cloud: Control) -> None:
+    world = World()
+    alice = world.customer()
+    servers = [server_of(world, alice, name=f"web-{number}") for number in range(6)]
+    rows = Server.objects.select_related("subscription").in_bulk([server.pk for server in servers])
+
+    def batch(minute: int) -> list[Taken]:
+        at = world.now + timedelta(minutes=minute)
+        return [
+            Taken(pk, row.subscription.anchor_on, row.subscription.terms_version, None,
+                  Counters("one", 1000 * minute, 500 * minute, at, link_bps=10**12))
+            for pk, row in rows.items()
+        ]  # fmt: skip
+
+    in_bulk.ingest(batch(1), now=world.now)
+
+    def bring(number: int) -> None:
+        some = batch(2 + number // 4)
+        if number % 4 == 3:
+            for one in reversed(some):
+                metering.record(rows[one.server_id], one.read, now=world.now)
+        else:
+            assert in_bulk.ingest(some, now=world.now).failed == {}
+
+    numbers = itertools.count()
+    at_once(lambda: bring(next(numbers)), 16)
+    assert set(TrafficMonth.objects.values_list("rx_bytes", "tx_bytes")) == {(5000, 2500)}
+    assert set(Meter.objects.values_list("rx_bytes", flat=True)) == {5000}
+    assert sum(TrafficHour.objects.values_list("rx_bytes", flat=True)) == 6 * 5000

@@ -229,6 +229,7 @@ def test_one_firewall_that_cannot_be_read_hides_nothing_else_of_its_place(
     def unreadable(ref: str) -> Policy:
         raise ProviderError("a rule that is none of ours", code="failed")
 
+    monkeypatch.setattr(place, "firewalls_of", lambda refs: {})
     monkeypatch.setattr(place, "firewall", unreadable)
     world.advance(minutes=5, sweeps=["servers.reconcile"])
     monkeypatch.undo()
