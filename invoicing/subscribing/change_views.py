@@ -34,6 +34,10 @@ def _form(request: HttpRequest, row: Subscription, asked: Any) -> ChangeForm:
     wish = changes.wished(row)
     if (named := request.GET.get("package", "")) in {one.item.code for one in offers}:
         wish = replace(wish, package=named)  # led here by an offer (SUB-9)
+    for one in extras:  # or to have one more of it
+        had = wish.options.get(one.item.code, 0)
+        if one.item.code == request.GET.get("more") and had < getattr(one.item, "maximum", 0):
+            wish = replace(wish, options={**wish.options, one.item.code: had + 1})
     return ChangeForm(asked, offers=offers, extras=extras, wish=wish, interval=row.interval)
 
 

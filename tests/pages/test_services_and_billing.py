@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from invoicing.models import Family, Invoice, Order, Package, Price, Subscription
+from invoicing.models import Family, Invoice, Option, Order, Package, Price, Subscription
 from invoicing.subscribing import ordering
 from panel.accounts.models import User
 from panel.core import operations
@@ -315,3 +315,16 @@ def test_a_change_offers_only_what_is_sold(world: World, shop: Shop, alice: Cust
     assert 'name="interval" value="month" checked' in page
     assert 'name="interval" value="year"' not in page
     assert browser(alice).post(url, order_data(page, package="vps-s", interval="year")).status_code == 422
+
+
+def test_led_there_for_one_more_of_an_option_its_price_stands_there_already(
+    world: World, shop: Shop, alice: Customer
+) -> None:
+    row = shop.buy(alice, addresses=1)
+    client, url = browser(alice), reverse("invoicing:subscription_change", args=[row.reference])
+    page = client.get(url, {"more": "vps-address"}).content.decode()
+    assert 'name="option-vps-address" value="2"' in page
+    assert "11.88" in page  # 5.90 and twice 2.00 from the renewal on, with VAT
+    assert 'name="option-vps-address" value="1"' in client.get(url, {"more": "no-such"}).content.decode()
+    Option.objects.filter(code="vps-address").update(maximum=1)
+    assert 'name="option-vps-address" value="1"' in client.get(url, {"more": "vps-address"}).content.decode()
