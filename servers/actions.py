@@ -199,6 +199,9 @@ DELETE_COPY = Action(
 )
 PLAN_BACKUPS = Action("servers.plan_backups", _("Choose when backups are made"), permission="servers",
                       roles=("infrastructure",))  # fmt: skip
+DECIDE_FINDING = Action(
+    "servers.finding_decide", _("Decide on a finding"), roles=("infrastructure",), danger=Danger.DESTROYS
+)
 SEE_READINGS = Action("servers.readings", _("Doubtful readings"), roles=("billing", "infrastructure"))
 DECIDE_READING = Action(
     "servers.reading_decide", _("Decide on a doubtful reading"), roles=("billing", "infrastructure"),

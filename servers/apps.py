@@ -25,6 +25,7 @@ class ServersConfig(AppConfig):
             shell,
         )
         from servers.addressing import astray, blocking, moving  # noqa: F401
+        from servers.drifting import deciding  # noqa: F401
         from servers.kinds import VpsKind
         from servers.maintaining import interruptions, maintenance_wording  # noqa: F401
         from servers.managing import managed, managed_wording, patch_sweep, required_updates, runs  # noqa: F401

@@ -1,7 +1,8 @@
 """Whether a server still shows the host key that its place vouched for (SRV-2, SRV-13).
 
 The key changes by what the panel itself has done to the machine: a rebuild, a rescue system. Those operations read it
-anew from the place. Any other change is adopted by nobody: whoever logs in by the panel is refused, and staff is told.
+anew from the place. Any other change is believed by nobody: whoever logs in by the panel is refused, and staff is told,
+who may trust the new key (`drifting`).
 """
 
 from collections.abc import Iterable
@@ -55,6 +56,11 @@ def _shown(servers: list[Server]) -> Iterable[tuple[Server, str]]:
     with ThreadPoolExecutor(PROBES, thread_name_prefix="host-keys") as pool:
         shown = pool.map(lambda server: _ask(server, first.get(server.pk)), servers)
         yield from zip(servers, shown, strict=True)
+
+
+def shown_by(server: Server) -> str:
+    """The key that it shows now; empty where it does not answer."""
+    return next(shown for _server, shown in _shown([server]))
 
 
 def _ask(server: Server, ip: str | None) -> str:

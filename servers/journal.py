@@ -122,5 +122,10 @@ WORDINGS.update({
     "servers.meter.implausible": Wording(_("A traffic reading was implausible and is not counted"), "traffic", "warn"),
     "servers.meter.accepted": Wording(_("A doubtful traffic reading was accepted and is counted"), "traffic", "warn"),
     "servers.meter.discarded": Wording(_("A doubtful traffic reading was discarded"), "traffic"),
+    "servers.server.remade": Wording(_("Its machine was lost and is made anew"), "undo", "warn"),
+    "servers.discrepancy.decided": Wording(_("Decided on a finding at %(place)s: %(ref)s"), "audit"),
+    "servers.discrepancy.removed": Wording(_("Machine removed at %(place)s: %(ref)s"), "trash"),
+    "servers.discrepancy.adopted": Wording(_("Machine taken on at %(place)s: %(ref)s"), "server", "good"),
+    "servers.discrepancy.trusted": Wording(_("New host key trusted: %(ref)s"), "key", "good"),
     "servers.discrepancy.found": Wording(_("Not as it should be at %(place)s: %(ref)s"), "warning", "warn"),
 })  # fmt: skip

@@ -26,8 +26,8 @@ class State(StrEnum):
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     State.ORDERED: frozenset({State.CREATING, State.FAILED, State.DESTROYING}),
     State.CREATING: frozenset({State.RUNNING, State.FAILED, State.DESTROYING}),
-    State.RUNNING: frozenset({State.STOPPED, State.SUSPENDED, State.DESTROYING}),
-    State.STOPPED: frozenset({State.RUNNING, State.SUSPENDED, State.DESTROYING}),
+    State.RUNNING: frozenset({State.STOPPED, State.SUSPENDED, State.CREATING, State.DESTROYING}),
+    State.STOPPED: frozenset({State.RUNNING, State.SUSPENDED, State.CREATING, State.DESTROYING}),
     State.SUSPENDED: frozenset({State.RUNNING, State.STOPPED, State.DESTROYING}),
     State.FAILED: frozenset({State.CREATING, State.DESTROYING}),
     State.DESTROYING: frozenset({State.DESTROYED}),

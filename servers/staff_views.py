@@ -29,6 +29,7 @@ def server_list(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "found": found, "words": words, "findings": fleet.open_findings() if found.findings else (),
+        "may_decide_finding": actions.DECIDE_FINDING.permits(actor(request)),
         "may_see_readings": actions.SEE_READINGS.permits(actor(request)), "chips": _chips(words, state, place, trouble),
         "older": _query(q=words, state=state, place=place, trouble="1" * trouble, before=found.next_before),
     }  # fmt: skip
@@ -71,6 +72,7 @@ def server_detail(request: HttpRequest, reference: str) -> HttpResponse:
         "busy": wording.VERBS[detail.busy_with.verb] if detail.busy_with else "",
         "simulated": places.is_simulated(server.place), "topic": f"server:{server.pk}",
         "live_url": f"{request.path}?part=live", "holdings": past,
+        "may_decide_finding": actions.DECIDE_FINDING.permits(actor(request)),
         "may_manage": actions.STAFF_MANAGE.permits(actor(request)),
         "may_open": terminal_actions.OPEN.permits(actor(request)),
         "may_limit": actions.LIMIT.permits(actor(request)) and server.state in ON_THE_HOST,

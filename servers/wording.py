@@ -1,5 +1,6 @@
 """What actions and steps are called on pages."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from panel.accounts.selectors import names_of
 from panel.core.actors import Actor
 from panel.core.models import Operation
+from panel.core.quantities import duration_in_words
 from servers import places
 from servers.actions import POWER
 from servers.models import Server, ServerAction
@@ -136,7 +138,7 @@ def log_entries(actions: list[ServerAction], *, reader: Actor | None = None) -> 
     return [
         {
             "title": VERBS[action.verb], "icon": ICONS[Verb(action.verb)], "tone": TONES[action.state],
-            "at": action.finished_at or action.requested_at, "note": _note(action),
+            "at": action.finished_at or action.requested_at, "note": _note(action) + _took(action),
             "rule": action.because if action.because[:3].isupper() else "", "who": who(action),
         }
         for action in actions
@@ -146,6 +148,14 @@ def log_entries(actions: list[ServerAction], *, reader: Actor | None = None) -> 
 def asked(verb: Verb) -> str:
     """What is said once a verb was asked for."""
     return gettext("%(verb)s: asked for. The page shows when it is done.") % {"verb": VERBS[verb]}
+
+
+def _took(action: ServerAction) -> str:
+    """How long it took from the click on, where that can be felt."""
+    span = action.finished_at - action.requested_at if action.finished_at else timedelta()
+    if span < timedelta(seconds=1):
+        return ""
+    return gettext(", in %(time)s") % {"time": duration_in_words(span)}
 
 
 def _note(action: ServerAction) -> str:

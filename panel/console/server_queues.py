@@ -14,11 +14,13 @@ from servers.wording import FINDINGS
 def discrepancies(now: datetime) -> Queue:
     """What the panel and a place do not agree upon, updates that are late among it (SRV-1, SRV-9)."""
     rows = Discrepancy.objects.filter(resolved_at=None).order_by("first_seen")
-    fleet = reverse("servers:staff_server_list")
     return queue(
-        rows, lambda row: Row(f"{FINDINGS[row.kind]}: {row.ref}", fleet, f"{row.place} {row.detail}".strip(),
-        since=row.first_seen),
-        title=_("What is not as it should be"), icon="server", url=fleet,
+        rows,
+        lambda row: Row(
+            f"{FINDINGS[row.kind]}: {row.ref}", reverse("servers:staff_finding", args=[row.pk]),
+            f"{row.place} {row.detail}".strip(), since=row.first_seen,
+        ),
+        title=_("What is not as it should be"), icon="server", url=reverse("servers:staff_server_list"),
     )  # fmt: skip
 
 

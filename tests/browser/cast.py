@@ -80,6 +80,18 @@ def _topics(account: Any) -> dict[str, str]:
     }
 
 
+def _finding(server: Any) -> int:
+    """The place made a second machine for a server, and the comparison has found it."""
+    from panel.core import clock
+    from servers import reconcile
+    from servers.models import Discrepancy
+    from servers.providers.simulated.control import Control
+
+    Control(server.place).twin(server.provider_ref)
+    reconcile.reconcile(clock.now())
+    return Discrepancy.objects.get(kind="duplicate", resolved_at=None).pk
+
+
 def _things() -> dict[str, Any]:
     """Of Camille's account; reports, reporters and operations of anybody."""
     from abuse.models import Case, Report, Reporter
@@ -122,6 +134,7 @@ def _things() -> dict[str, Any]:
         "topics": _topics(account),
         "server": Server.objects.get(name="web-1", **own).reference,
         "interruption": Interruption.objects.get(state="announced").reference,
+        "finding": _finding(Server.objects.get(name="web-1", **own)),
         "order": Order.objects.get(state="awaiting_payment", **own).reference,
         "subscription": Subscription.objects.filter(**own).order_by("pk")[0].reference,
         "review": OrderReview.objects.filter(state="waiting")[0].pk,

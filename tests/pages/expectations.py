@@ -155,7 +155,7 @@ PAGES: dict[str, str] = {
     "servers:limit_decide": "302 403 403 403 403 403 405 405 405 302",
     "servers:staff_pool_list": STAFF,
     "servers:staff_interruption_list": STAFF,
-    "servers:staff_interruption_new": "302 403 403 403 403 403 403 200 200 302",
+    **dict.fromkeys(("servers:staff_finding", "servers:staff_interruption_new"), "302" + " 403" * 6 + " 200 200 302"),
     "servers:staff_interruption_detail": STAFF,
     "servers:staff_interruption_deed": STAFF_POST,
     "abuse:case_list": MORE,

@@ -16,7 +16,17 @@ from invoicing.models import Entry
 from servers.providers.simulated.control import Control
 from tests.pages.expectations import COLUMNS, PAGES
 from tests.support.machines import simulated_place
-from tests.support.metered import a_code, a_group, a_pack, a_payout, a_run, a_transfer, an_interruption, overage
+from tests.support.metered import (
+    a_code,
+    a_finding,
+    a_group,
+    a_pack,
+    a_payout,
+    a_run,
+    a_transfer,
+    an_interruption,
+    overage,
+)
 from tests.support.personas import Scene, browsers, scene
 from tickets import contests
 
@@ -208,6 +218,7 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
         "servers:staff_reading_decide": {"pk": 1},
         "api:remove_server_mailbox": {**server, "address": "alice@shop.example"},
         "api:answer_required_update": {**server, "update": "UPD-22222222"},
+        "servers:staff_finding": {"pk": a_finding(made).pk},
         "servers:staff_interruption_deed": {**announced, "name": "note"},
     }
 

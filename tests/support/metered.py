@@ -31,7 +31,7 @@ from panel.core.actors import SYSTEM
 from servers.maintaining import interruptions
 from servers.maintaining.interruptions import Plan, Words
 from servers.maintaining.maintenance_rules import Kind
-from servers.models import Interruption
+from servers.models import Discrepancy, Interruption
 from tests.support.personas import Scene
 
 
@@ -115,3 +115,11 @@ def an_interruption(made: Scene) -> Interruption:
     begins = made.world.now + timedelta(days=9_999)
     plan = Plan(Kind.PLANNED, made.server.place, Words("scene"), Words("scene"), begins, begins + timedelta(hours=2))
     return interruptions.announce(plan, actor=SYSTEM, now=made.world.now)
+
+
+def a_finding(made: Scene) -> Discrepancy:
+    """The machine of the owner's server is missing at its place."""
+    return Discrepancy.objects.create(
+        place=made.server.place, kind="missing", ref="sim-lost", server=made.server, detail="it is gone",
+        first_seen=made.world.now, last_seen=made.world.now,
+    )  # fmt: skip

@@ -58,6 +58,25 @@ class Control:
         with self.store.writing() as db:
             db.execute("DELETE FROM machine WHERE place = ? AND ref = ?", (self.place, ref))
 
+    def twin(self, ref: str) -> str:
+        """The place has a second machine of the same order; its ref."""
+        one = self.machine(ref)
+        with self.store.writing() as db:
+            db.execute(
+                "INSERT INTO machine (place, ref, token, name, image, size, power, looks_left, bytes_a_day)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)",
+                (
+                    self.place,
+                    f"{ref}-2",
+                    providers.mark(one["token"]),
+                    one["name"],
+                    one["image"],
+                    one["size"],
+                    one["power"],
+                ),
+            )
+        return f"{ref}-2"
+
     def write(self, ref: str, text: str) -> None:
         """What the machine's disk holds from now on."""
         self._set(ref, "content = ?", text)
