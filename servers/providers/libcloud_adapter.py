@@ -153,8 +153,12 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     def destroy(self, ref: str) -> None:
         if (vendor := self._vendor(ref)) is None or self._power(vendor) is Power.GONE:
             return
-        with self._asking("destroy"):
-            self.driver.destroy_node(vendor)
+        try:
+            with self._asking("destroy"):
+                self.driver.destroy_node(vendor)
+        except ProviderError as error:
+            if error.code != "not_found":  # it went meanwhile
+                raise
         until = self._end()
         while (node := self.get(ref)) is not None and node.power is not Power.GONE:
             self._wait(until, f"{ref} is still there after destroy")
@@ -321,6 +325,16 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
     def _vendor(self, ref: str) -> VendorNode | None:
         with self._asking("list"):
             return next((node for node in self._vendors() if str(node.id) == ref), None)
+
+    def _there(self, look: Callable[[], VendorNode | None]) -> VendorNode | None:
+        """What `look` finds; None where the place says that it has none."""
+        try:
+            with self._asking("look"):
+                return look()
+        except ProviderError as error:
+            if error.code == "not_found":
+                return None
+            raise
 
     def _size(self, node: VendorNode) -> str:
         """The place's name for the size of a machine; empty where it does not tell."""

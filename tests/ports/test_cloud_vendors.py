@@ -132,6 +132,17 @@ def test_an_answer_lost_after_the_create_is_an_unknown_outcome_and_the_retry_fin
     assert [str(machine["id"]) for machine in far.machines()] == [found.ref]
 
 
+def test_a_machine_that_went_while_it_was_being_removed_is_gone(far: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, cloud = made(far), far.cloud
+    stale = cloud._vendor(node.ref)
+    cloud.destroy(node.ref)
+    looks = iter([stale])
+    real = cloud._vendor
+    monkeypatch.setattr(cloud, "_vendor", lambda ref: next(looks, None) or real(ref))
+    cloud.destroy(node.ref)
+    assert cloud.find("SUB-1") is None
+
+
 @pytest.mark.parametrize("body", [{"message": "boom", "error": "boom"}, "<html>Bad Gateway</html>"])
 def test_a_broken_place_is_asked_again_and_what_it_did_meanwhile_is_not_known(far: Stage, body: object) -> None:
     far.vendor.answers(*far.creating, Answer(502, body))

@@ -104,14 +104,7 @@ class Vendor(LibcloudProvider):
         return str((node.extra or {}).get("size_slug") or "")
 
     def _vendor(self, ref: str) -> VendorNode | None:
-        try:
-            with self._asking("look"):
-                found: VendorNode = self.driver.ex_get_node_details(ref)
-        except ProviderError as error:
-            if error.code == "not_found":
-                return None
-            raise
-        return found
+        return self._there(lambda: self.driver.ex_get_node_details(ref))
 
     def _powered(self, ref: str, verb: str, action: str, wanted: Power) -> Node:
         if self._power(self._known(ref)) is not wanted:

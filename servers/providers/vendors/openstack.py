@@ -246,14 +246,7 @@ class Vendor(LibcloudProvider):
         return "" if _vm_state(node) == "resized" else str((node.extra or {}).get("flavorId") or "")
 
     def _vendor(self, ref: str) -> VendorNode | None:
-        try:
-            with self._asking("look"):
-                found: VendorNode | None = self.driver.ex_get_node_details(ref)
-        except ProviderError as error:
-            if error.code == "not_found":
-                return None
-            raise
-        return found
+        return self._there(lambda: self.driver.ex_get_node_details(ref))
 
     def _images(self) -> list[NodeImage]:
         with self._asking("list snapshots"):

@@ -125,14 +125,7 @@ class Vendor(LibcloudProvider):
         return list(self.driver.list_nodes(ex_list_bare_metals=False))
 
     def _vendor(self, ref: str) -> VendorNode | None:
-        try:
-            with self._asking("look"):
-                found: VendorNode = self.driver.ex_get_node(ref)
-        except ProviderError as error:
-            if error.code == "not_found":
-                return None
-            raise
-        return found
+        return self._there(lambda: self.driver.ex_get_node(ref))
 
     def _patch(self, ref: str, verb: str, **changes: Any) -> None:
         with self._asking(verb):
