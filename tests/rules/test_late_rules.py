@@ -16,7 +16,7 @@ RATES = {HalfYear(year, half): Decimal(rate) for year, half, rate in (
 THREE = Decimal(3)
 DUES = st.dates(date(2024, 1, 1), date(2025, 5, 31))  # and 395 days on, all with a rate
 OWED = st.integers(1, 5_000_000)
-DAYS = st.integers(0, 360)
+DAYS = st.integers(0, 335)  # and up to 60 more
 PAID = st.lists(st.tuples(st.integers(-5, 200), st.integers(1, 2_000_000)), max_size=4)
 
 
