@@ -259,6 +259,8 @@ CLAUSE_TERMINAL = {
     "history_lines": env.number("CLAUSE_TERMINAL_HISTORY_LINES", 500),
     "staff_days": env.number("CLAUSE_TERMINAL_STAFF_DAYS", 30),
 }
+# How many managed servers are gone over at the same time, each by a worker (SRV-9)
+CLAUSE_MANAGED_AT_ONCE = env.number("CLAUSE_MANAGED_AT_ONCE", 4 if PRODUCTION else 1)
 # Direct debits by files of our own: the creditor identifier (ICS) that the bank gave; none: no such mandates
 CLAUSE_SEPA = {
     "creditor_id": env.text("CLAUSE_SEPA_CREDITOR_ID", "" if PRODUCTION else "FR72ZZZ123456"),

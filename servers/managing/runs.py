@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy
 
@@ -28,7 +29,8 @@ PATIENCE = 900  # seconds
 MOST_LINES = 300
 LONGEST_WORDS = 2_000
 BEAT = 0.4  # seconds between two tellings of what goes on
-LATER = 15  # seconds, while another run of the same server goes on
+LATER = 15  # seconds, while others go on
+KEPT = timedelta(days=90)
 OPEN = (ManagedRun.State.WAITING, ManagedRun.State.RUNNING)
 
 
@@ -95,8 +97,12 @@ class GoOver(operations.Handler):
     kind = "servers.managed_run"
     label = gettext_lazy("Go over a managed server")
     max_attempts = 3
+    kept = KEPT
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
+        under_way = Operation.objects.filter(kind=self.kind, state=Operation.State.RUNNING).exclude(pk=op.pk)
+        if under_way.count() >= settings.CLAUSE_MANAGED_AT_ONCE:  # workers have other things to do
+            raise NotYet(LATER, "other servers are gone over first")
         run = ManagedRun.objects.select_related("server__subscription").get(pk=op.payload["run"])
         service = ManagedService.objects.select_related("server__subscription").get(pk=run.server_id)
         server = service.server
@@ -140,6 +146,7 @@ class GoOver(operations.Handler):
                 begin(service, ManagedRun.Kind.SETUP, actor=SYSTEM, now=now)
         else:
             patching.reported(service, result, now=now)
+        server.managed_runs.filter(asked_at__lt=now - KEPT).delete()
 
     def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
         mine = ManagedRun.objects.filter(pk=op.payload["run"], state__in=OPEN)

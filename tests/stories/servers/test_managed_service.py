@@ -15,7 +15,7 @@ from panel.core import operations
 from panel.core.errors import ProviderError, RuleViolation
 from panel.core.models import Event, Operation
 from servers import actions
-from servers.managing import managed, managed_actions, managed_rules, patching, playbooks
+from servers.managing import managed, managed_actions, managed_rules, patching, playbooks, runs
 from servers.managing.playbooks import Line, Outcome
 from servers.models import Discrepancy, Firewall, ManagedRun, ManagedService, PendingUpdate, Server
 from servers.networking import firewalls
@@ -264,6 +264,31 @@ def test_two_clicks_are_one_run_and_a_wish_meanwhile_is_carried_out_after_it(
     world.work()
     assert [words["clause_roles"][3:] for words in inside.set_ups[known:]] == [[], ["web"]]
     assert row_of(server).set_up == row_of(server).edition
+
+
+def test_of_many_servers_few_are_gone_over_at_once_and_old_runs_are_forgotten(
+    world: World, alice: Customer, server: Server, inside: Inside, settings: Any
+) -> None:
+    settings.CLAUSE_MANAGED_AT_ONCE = 2
+    run = managed.run_again(server, ManagedRun.Kind.PATCHES, actor=alice.actor, now=world.now)
+    for number in range(2):  # as if workers carried them out just now
+        Operation.objects.create(
+            kind=runs.GoOver.kind, key=f"other:{number}", state="running", created_at=world.now, due_at=world.now,
+            lease_until=world.now + timedelta(hours=1), attempts=1,
+        )  # fmt: skip
+    known = len(inside.told)
+    world.work()
+    run.refresh_from_db()
+    assert (run.state, len(inside.told)) == ("waiting", known)
+    Operation.objects.filter(key__startswith="other:").delete()
+    settle(world)
+    run.refresh_from_db()
+    assert run.state == "done"
+    days(world, 1)
+    world.advance(days=91, sweeps=[SWEEP])
+    settle(world)
+    assert not ManagedRun.objects.filter(pk=run.pk).exists()
+    assert managed.of(server) is not None
 
 
 def test_a_new_disk_is_set_up_anew(
