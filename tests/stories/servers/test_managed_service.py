@@ -24,7 +24,7 @@ from servers.providers.simulated.control import Control
 from servers.remote import Target
 from servers.verbs import rebuilding
 from tests.support.machines import server_of, subscribe
-from tests.support.world import Customer, World
+from tests.support.world import Customer, World, paris
 
 pytestmark = [pytest.mark.django_db]
 SWEEP = "servers.patches"
@@ -199,7 +199,7 @@ def test_what_is_not_installed_in_thirty_days_is_before_staff_until_it_is(
     inside.waiting, inside.stuck = {"openssl": ("1.1", True)}, {"openssl"}
     days(world, 1)
     (row,) = patching.report(server, now=world.now).rows
-    assert row.until - world.now > timedelta(days=29)
+    assert row.until == paris("2026-04-03 00:00"), "seen on 3 March: the end of the thirtieth day"
     world.until(row.until)
     world.sweep(SWEEP)
     assert not Discrepancy.objects.filter(kind="unpatched").exists(), "its last instant is in time"
