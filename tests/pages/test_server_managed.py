@@ -15,7 +15,8 @@ from django.urls import reverse
 from invoicing.models import Charge
 from panel.accounts import tokens
 from panel.accounts.models import Membership, User
-from servers.managing import managed_actions, required_updates
+from servers.managing import managed_actions, playbooks, required_updates
+from servers.managing.playbooks import Outcome
 from servers.models import Mailbox, ManagedRun, ManagedService, PendingUpdate, RequiredUpdate, Server
 from servers.providers.simulated.control import Control
 from tests.support.machines import server_of, simulated_place
@@ -33,6 +34,7 @@ def _no_second_factor(settings: Any) -> None:
 def _real_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked and shown here; that it is really done is another story (test_managed_for_real.py)."""
     monkeypatch.setattr(managed_actions.places, "is_simulated", lambda _place: False)
+    monkeypatch.setattr(playbooks, "play", lambda *_words, **_more: Outcome())
 
 
 @pytest.fixture

@@ -61,11 +61,14 @@ def reached(server: Server, private: str) -> Remote:
 
 
 def strangers(server: Server) -> list[str]:
-    """Programs of ansible or ssh that still run for this server."""
-    lines = subprocess.run(
-        ["ps", "-ww", "-eo", "pid,ppid,stat,etimes,args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    return [line for line in lines if ("play-" in line or first_ip(server) in line) and str(os.getpid()) not in line]
+    """Programs of ours that still run for this server."""
+    command = ["ps", "-ww", "-eo", "pid,ppid,args"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in said.splitlines()]
+    return [
+        args for pid, parent, args in rows[1:]
+        if (first_ip(server) in args or (parent == str(os.getpid()) and "ansible" in args)) and pid != str(os.getpid())
+    ]  # fmt: skip
 
 
 def test_hardened_then_a_mail_and_a_web_server_and_a_second_run_changes_nothing(
