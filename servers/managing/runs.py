@@ -16,7 +16,7 @@ from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from servers import enforcement
 from servers.action_log import published, told
-from servers.managing import managed_rules, patch_rules, patching, playbooks
+from servers.managing import managed_actions, managed_rules, patch_rules, patching, playbooks
 from servers.managing.patch_rules import Waiting
 from servers.managing.playbooks import Line, Outcome
 from servers.models import AddressHolding, ManagedRun, ManagedService, Server
@@ -110,6 +110,8 @@ class GoOver(operations.Handler):
             return {"skipped": server.state}
         if enforcement.held_by(server) or server.rescue_since is not None:
             return {"skipped": "held"}
+        if managed_actions.why_not_at(server.place):
+            return {"skipped": "place"}
         others = ManagedRun.objects.filter(server=server, state__in=OPEN).exclude(pk=run.pk)
         if others.filter(state=ManagedRun.State.RUNNING).exists():
             raise NotYet(LATER, "another run of the same server goes on")
