@@ -153,7 +153,7 @@ def _withdraw(server: Server, *, now: datetime) -> None:
 @events.subscriber("servers.server.re", "servers.managed")
 def again(event: Event, *, now: datetime) -> None:
     """Its disk is another: the key is put on it once more, and everything is set up anew."""
-    if event.kind not in ("servers.server.rebuild_done", "servers.server.restore_done"):
+    if event.kind.rpartition(".")[2] not in ("rebuild_done", "restore_done", "remade"):
         return
     server = Server.objects.select_for_update().get(pk=event.data["server_id"])
     row = ManagedService.objects.select_for_update().filter(server=server, wanted=True).first()
