@@ -54,8 +54,14 @@ register_nav(
 register_nav(
     "ops",
     NavEntry(
-        "servers", _("Fleet"), "servers:staff_server_list", "server", order=40, go="f", allowed=_staff_may_see,
-        also=("servers:staff_interruption_list", "servers:staff_pool_list"),
+        "servers",
+        _("Fleet"),
+        "servers:staff_server_list",
+        "server",
+        order=40,
+        go="f",
+        allowed=_staff_may_see,
+        also=("servers:staff_interruption_list", "servers:staff_pool_list", "servers:staff_reading_list"),
     ),
-)  # fmt: skip
+)
 register_search(find)

@@ -59,7 +59,7 @@ urlpatterns = [
         name="staff_server_managed_report",
     ),
     path("ops/servers/<str:reference>/limit/", safeguard_views.server_limit, name="staff_server_limit"),
-    path("ops/findings/<int:pk>/", drift_views.finding, name="staff_finding"),
+    path("ops/servers/findings/<int:pk>/", drift_views.finding, name="staff_finding"),
     path("ops/readings/", doubt_views.reading_list, name="staff_reading_list"),
     path("ops/readings/<int:pk>/decide/", doubt_views.reading_decide, name="staff_reading_decide"),
     path("ops/limits/<str:number>/decide/", safeguard_views.limit_decide, name="limit_decide"),

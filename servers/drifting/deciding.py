@@ -29,14 +29,19 @@ OPEN = (Operation.State.DUE, Operation.State.RUNNING)
 
 def found(row: Discrepancy) -> Found:
     """What decides over a finding; `server` and `operation` are read with it."""
-    server, deciding = row.server, row.operation is not None and row.operation.kind in DECIDING
+    server = row.server
     lost = server is not None and server.discrepancies.filter(kind=Finding.MISSING, resolved_at=None).exists()
     return Found(
         row.kind, open=row.resolved_at is None, lost=lost, key=key_of(row),
-        deciding=bool(deciding and row.operation and row.operation.state in OPEN),
+        deciding=is_decided(row) and row.operation is not None and row.operation.state in OPEN,
         state=server.state if server else "",
         busy=server is not None and server.actions.filter(state=ServerAction.State.WAITING).exists(),
     )  # fmt: skip
+
+
+def is_decided(row: Discrepancy) -> bool:
+    """Whether its operation is what a person decided, done by now or not."""
+    return row.operation is not None and row.operation.kind in DECIDING
 
 
 def key_of(row: Discrepancy) -> str:

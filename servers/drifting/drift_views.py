@@ -56,7 +56,7 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
         })  # fmt: skip
     context = {
         "row": row, "cards": cards, "error": error, "title": wording.FINDINGS[row.kind],
-        "place": places.label(row.place),
+        "decided": deciding.is_decided(row), "place": places.label(row.place),
         "nothing": _("The panel repairs this by itself, or it is put right at the place."),
     }  # fmt: skip
     return render(request, "servers/staff_finding.html", context, status=422 if asked else 200)

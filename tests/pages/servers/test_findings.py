@@ -33,14 +33,14 @@ def sam(world: World) -> Client:
 
 
 def page(client: Client, row: Discrepancy) -> str:
-    return str(client.get(f"/ops/findings/{row.pk}/").content.decode())
+    return str(client.get(f"/ops/servers/findings/{row.pk}/").content.decode())
 
 
 def test_a_lost_machine_is_made_anew_by_the_page(world: World, server: Server, sam: Client, cloud: Control) -> None:
     cloud.vanish(server.provider_ref)
     world.sweep("servers.reconcile")
     row = Discrepancy.objects.get()
-    url = f"/ops/findings/{row.pk}/"
+    url = f"/ops/servers/findings/{row.pk}/"
     assert url in sam.get("/ops/servers/").content.decode()
     assert url in sam.get(f"/ops/servers/{server.reference}/").content.decode()
     text = page(sam, row)
@@ -66,7 +66,7 @@ def test_what_cannot_be_decided_now_says_why(world: World, server: Server, sam: 
     assert "The server has its own machine, which is there." in text
     assert 'name="decision" value="remove"' in text
     assert 'name="decision" value="adopt"' not in text
-    refused = sam.post(f"/ops/findings/{row.pk}/", {"decision": "adopt", "reason": "x", "typed": row.ref})
+    refused = sam.post(f"/ops/servers/findings/{row.pk}/", {"decision": "adopt", "reason": "x", "typed": row.ref})
     assert (refused.status_code, "has its own machine" in refused.content.decode()) == (422, True)
 
 
@@ -77,4 +77,4 @@ def test_a_finding_that_the_panel_repairs_itself_offers_nothing(
         place=server.place, kind="meter", ref="x", server=server, first_seen=world.now, last_seen=world.now
     )
     assert "repairs this by itself" in page(sam, row)
-    assert sam.post(f"/ops/findings/{row.pk}/", {"decision": "remove"}).status_code == 422
+    assert sam.post(f"/ops/servers/findings/{row.pk}/", {"decision": "remove"}).status_code == 422
