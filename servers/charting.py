@@ -1,5 +1,6 @@
 """A server's traffic as charts: the last day by hour, a week, a month, the traffic month against its allowance."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -24,13 +25,27 @@ SPANS: dict[str, str | Promise] = {
 _STEPS = {"24h": (24 * HOUR, HOUR), "7d": (7 * DAY, 6 * HOUR), "30d": (30 * DAY, DAY)}
 
 
+def stretch(span: str, *, traffic: Traffic, now: datetime) -> tuple[datetime, datetime]:
+    """From when to when a span goes, by full hours; anything that is no key of SPANS is the last day."""
+    until = now.replace(minute=0, second=0, microsecond=0) + HOUR
+    if span == "period":
+        return traffic.month.starts_at, min(until, traffic.month.ends_at)
+    return until - _STEPS.get(span, _STEPS["24h"])[0], until
+
+
+def sums(hours: Sequence[tuple[datetime, int, int]]) -> dict[str, int]:
+    """Bytes in, out and together."""
+    rx, tx = sum(rx for _hour, rx, _tx in hours), sum(tx for _hour, _rx, tx in hours)
+    return {"rx": rx, "tx": tx, "total": rx + tx}
+
+
 def draw(server: Server, span: str, *, traffic: Traffic, now: datetime) -> Chart:
     """The chart of `span` (a key of SPANS; anything else is the last day)."""
     if span == "period":
         return _period(server, traffic, now)
     length, step = _STEPS.get(span, _STEPS["24h"])
-    until = now.replace(minute=0, second=0, microsecond=0) + HOUR
-    points = curve(server, since=until - length, until=until, step=step)
+    since, until = stretch(span, traffic=traffic, now=now)
+    points = curve(server, since=since, until=until, step=step)
     return Chart(
         title=_("Traffic, %(span)s") % {"span": SPANS.get(span, SPANS["24h"])},
         labels=[_label(start, by_hour=step < DAY, with_day=length > DAY) for start in points.starts],

@@ -185,6 +185,18 @@ def _forecast(
     return rules.forecast(used, recent, observed=read_at - since, left=month.ends_at - now)
 
 
+def hours(server: Server, *, since: datetime, until: datetime) -> list[tuple[datetime, int, int]]:
+    """UTC hours from `since` in which the present holder's bytes were counted, oldest first: (hour, in, out)."""
+    mine = TrafficHour.objects.filter(server_id=server.pk, account_id=server.account_id)
+    found: dict[datetime, tuple[int, int]] = {}
+    rows = mine.filter(hour__gte=since, hour__lt=until).order_by("hour")
+    for at, rx, tx in rows.values_list("hour", "rx_bytes", "tx_bytes"):
+        hour = at.replace(minute=0, second=0, microsecond=0)  # of two holders each has a row, a second apart
+        before = found.get(hour, (0, 0))
+        found[hour] = (before[0] + rx, before[1] + tx)
+    return [(hour, rx, tx) for hour, (rx, tx) in found.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Points of a chart, oldest first: the instant each begins at, bytes in and out; None where nothing was read."""
@@ -196,10 +208,8 @@ class Curve:
 
 def curve(server: Server, *, since: datetime, until: datetime, step: timedelta) -> Curve:
     """Bytes by slots of `step` (whole hours) from `since`; hours that nobody measured are gaps, never zero."""
-    mine = TrafficHour.objects.filter(server_id=server.pk, account_id=server.account_id)
-    rows = mine.filter(hour__gte=since, hour__lt=until)
     slots: dict[int, list[int]] = {}
-    for hour, rx, tx in rows.values_list("hour", "rx_bytes", "tx_bytes"):
+    for hour, rx, tx in hours(server, since=since, until=until):
         slot = slots.setdefault((hour - since) // step, [0, 0])
         slot[0] += rx
         slot[1] += tx

@@ -18,6 +18,7 @@ urlpatterns = [
     path("servers/", views.server_list, name="server_list"),
     path("servers/<str:reference>/", views.server_detail, name="server_detail"),
     path("servers/<str:reference>/traffic/", views.server_traffic, name="server_traffic"),
+    path("servers/<str:reference>/traffic.csv", views.server_traffic_file, name="server_traffic_file"),
     path("servers/<str:reference>/power/", views.server_power, name="server_power"),
     path("servers/<str:reference>/manage/", manage_views.server_manage, name="server_manage"),
     path("servers/<str:reference>/network/", network_views.server_network, name="server_network"),

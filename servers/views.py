@@ -16,6 +16,7 @@ from panel.accounts.models import Account
 from panel.core import clock
 from panel.core.errors import RuleViolation
 from panel.core.quantities import duration_in_words
+from panel.core.spreadsheets import spreadsheet
 from panel.core.web import actor, page, say
 from servers import actions, charting, keys, outages, places, selectors, upgrading, wording
 from servers.forms import KeyForm, WarnForm
@@ -123,6 +124,8 @@ def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
             return redirect("servers:server_traffic", reference)
     span = request.GET.get("span", "24h")
     traffic = selectors.traffic(server, now=now)
+    since, until = charting.stretch(span, traffic=traffic, now=now)
+    counted = selectors.hours(server, since=since, until=until)
     beyond = traffic.used >= traffic.included and invoicing_actions.CHANGE_SUBSCRIPTION.permits(actor(request))
     context = {
         "offer": upgrading.offer(server, traffic.used, now=now, language=get_language() or "") if beyond else None,
@@ -131,12 +134,27 @@ def server_traffic(request: HttpRequest, reference: str) -> HttpResponse:
         "months": server.months.filter(account=server.account_id)[:12],
         "chart": charting.draw(server, span, traffic=traffic, now=now),
         "span": span if span in charting.SPANS else "24h",
+        "sums": charting.sums(counted),
         "topic": f"server:{server.pk}", "live_url": _part(request, "figures"), "unit_price": traffic.unit_price,
         "pace": duration_in_words(traffic.forecast.over) if traffic.forecast else "",
         "may_warn": actions.WARN_AT.permits(actor(request)), "now": now,
     }  # fmt: skip
     part = "#figures" if request.GET.get("part") == "figures" else ""
     return render(request, f"servers/server_traffic.html{part}", context)
+
+
+@page(actions.SEE)
+@require_GET
+def server_traffic_file(request: HttpRequest, reference: str) -> HttpResponse:
+    """The hours of a span as a file for a spreadsheet: UTC, in bytes."""
+    server, now, span = _server(request, reference), clock.now(), request.GET.get("span", "24h")
+    since, until = charting.stretch(span, traffic=selectors.traffic(server, now=now), now=now)
+    head = [[_("Hour (UTC)"), _("Into the server, bytes"), _("Out of the server, bytes"), _("Together, bytes")]]
+    rows = [
+        [f"{hour:%Y-%m-%d %H:%M}", str(rx), str(tx), str(rx + tx)]
+        for hour, rx, tx in selectors.hours(server, since=since, until=until)
+    ]
+    return spreadsheet(head + rows, f"{server.name}-traffic-{since:%Y-%m-%d}.csv")
 
 
 @page(actions.START)

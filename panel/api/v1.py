@@ -20,6 +20,7 @@ from panel.api.endpoints import (
     server_access,
     server_copies,
     server_managed,
+    server_traffic,
     servers,
     spending,
     subscriptions,
@@ -47,6 +48,7 @@ api = NinjaAPI(
 )
 api.add_router("/servers", servers.router)
 api.add_router("/servers", server_copies.router)
+api.add_router("/servers", server_traffic.router)
 api.add_router("/servers", server_access.router)
 api.add_router("/addresses", addresses.router)
 api.add_router("/servers", server_managed.router)

@@ -26,6 +26,7 @@ NO_PAGE = {
     "tickets:attachment": "a file", "mfa_download_recovery_codes": "a file", "api:openapi-json": "JSON",
     "servers:server_managed_report": "a table file", "servers:staff_server_managed_report": "a table file",
     "palette": "a part of every page", "servers:status_feed": "Atom",
+    "servers:server_traffic_file": "a file",
 }  # fmt: skip
 # The table asks just after log-in by cookie alone; who has typed the password a moment ago gets in here.
 AFTER_PASSWORD = {

@@ -187,7 +187,7 @@ def of_servers(made: Scene) -> dict[str, dict[str, Any]]:
               "servers:staff_server_network", "servers:staff_server_terminal",
               "servers:staff_server_backups", "api:get_server_backups",
               "api:plan_server_backups", "api:list_server_copies", "api:take_server_snapshot",
-              "api:get_server_firewall", "api:set_server_firewall", "api:get_server_vitals",
+              "api:get_server_firewall", "api:set_server_firewall", "api:get_server_vitals", "api:get_server_traffic",
               "api:get_server_terminal", "api:permit_server_terminal",
               "api:list_server_firewall_requests", "api:ask_server_firewall",
               "api:try_server_port", "api:list_server_names",

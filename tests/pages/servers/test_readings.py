@@ -1,9 +1,13 @@
-"""The pages of doubtful readings: who sees and decides them, and what the customer is told (SRV-4)."""
+"""The pages of readings: what a customer sees and takes along, and what staff decides on (SRV-4, SRV-5)."""
 
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 
+from panel.accounts import tokens
+from panel.accounts.models import Membership
+from panel.core import clock
 from panel.core.quantities import bytes_in_words
 from servers import metering
 from servers.models import DoubtfulReading, Server, TrafficMonth
@@ -65,3 +69,31 @@ def test_the_customer_reads_that_it_is_being_checked(alice: Customer, server: Se
     DoubtfulReading.objects.update(state="discarded", decided_at=server.ordered_at)
     page = logged_in(alice.user).get(f"/servers/{server.reference}/traffic/").content.decode()
     assert "A reading is being checked" not in page
+
+
+def test_the_customer_takes_the_hours_along(alice: Customer, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page, file and API tell the same."""
+    browser, address = logged_in(alice.user), f"/servers/{server.reference}/traffic"
+    assert server.ready_at is not None
+    at = server.ready_at + timedelta(hours=2)
+    monkeypatch.setattr(clock, "now", lambda: at)
+    read = Counters("one", 151 * GB + 7, 5, at, link_bps=10**9)
+    metering.record(Server.objects.select_related("subscription", "account").get(pk=server.pk), read, now=at)
+    page = browser.get(f"{address}/?span=period").content.decode()
+    assert f"{address}.csv?span=period" in page
+    assert bytes_in_words(GB + 12) in page
+    answer = browser.get(f"{address}.csv?span=period")
+    assert answer["Content-Type"].startswith("text/csv")
+    lines = [line.split(";") for line in answer.content.decode("utf-8-sig").splitlines()]
+    assert lines[0] == ["Hour (UTC)", "Into the server, bytes", "Out of the server, bytes", "Together, bytes"]
+    assert sum(int(line[1]) for line in lines[1:]) == GB + 7
+    assert sum(int(line[3]) for line in lines[1:]) == GB + 12
+    _row, secret = tokens.issue(
+        Membership.objects.get(user=alice.user), name="ci", scopes=["see"], lives=None, actor=alice.actor, now=at
+    )
+    client = Client(headers={"authorization": f"Bearer {secret}"})
+    told = client.get(f"/api/v1/servers/{server.reference}/traffic?span=period").json()
+    assert [(hour["in_bytes"], hour["out_bytes"]) for hour in told["hours"]] == [
+        (int(line[1]), int(line[2])) for line in lines[1:]
+    ]
+    assert (told["in_bytes"], told["out_bytes"]) == (GB + 7, 5)
