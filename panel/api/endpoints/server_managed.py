@@ -1,7 +1,7 @@
 """The managed service of servers, their updates and mailboxes (SRV-9, SRV-11), and required updates (SUB-11)."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
@@ -35,7 +35,7 @@ class RolesIn(Schema):
 
 
 class RunIn(Schema):
-    kind: ManagedRun.Kind = Field(description="setup: everything is gone over; patches: updates are looked for")
+    kind: Literal["setup", "patches"] = Field(description="setup: everything is gone over; patches: updates are looked for")
 
 
 class RunOut(Schema):
