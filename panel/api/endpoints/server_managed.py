@@ -35,7 +35,9 @@ class RolesIn(Schema):
 
 
 class RunIn(Schema):
-    kind: Literal["setup", "patches"] = Field(description="setup: everything is gone over; patches: updates are looked for")
+    kind: Literal["setup", "patches"] = Field(
+        description="setup: everything is gone over; patches: updates are looked for"
+    )
 
 
 class RunOut(Schema):
@@ -140,7 +142,7 @@ def list_server_managed_runs(request: HttpRequest, reference: str, paged: paging
 def run_server_managed(request: HttpRequest, reference: str, payload: RunIn) -> tuple[int, Schema]:
     """Accepted, and over once its `state` says so; under way already: that one."""
     server, asking = mine(request, reference, actions.CHANGE), auth.actor(request, actions.CHANGE)
-    return 202, _run(managed.run_again(server, payload.kind, actor=asking, now=clock.now()))
+    return 202, _run(managed.run_again(server, ManagedRun.Kind(payload.kind), actor=asking, now=clock.now()))
 
 
 @router.get("/{reference}/managed/updates", response=paging.Pages[UpdateOut], summary="List updates of a server")
