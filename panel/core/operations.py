@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.db import connection, models, transaction
-from django.db.models import F, Q, Subquery, Value
+from django.db.models import Case, F, Q, Subquery, Value, When
 from django.utils.functional import Promise
 
 from panel.core import bulk, clock, crash, prepared
@@ -190,6 +190,10 @@ def _claiming(kinds: frozenset[str] | None) -> prepared.Change[Operation]:
         changed = {
             "state": Value(Operation.State.RUNNING.value), "lease_until": slot("lease_until", _INSTANT),
             "attempts": F("attempts") + 1,
+            "failures": Case(  # a worker that died with it counts as a failure
+                When(state=Operation.State.RUNNING.value, then=F("failures") + 1), default=F("failures"),
+                output_field=models.PositiveIntegerField(),
+            ),
         }  # fmt: skip
         return Operation.objects.filter(pk=Subquery(oldest)), changed
 
@@ -218,6 +222,10 @@ def _carry_out(op: Operation, fixed_now: datetime | None) -> None:
     if handler is None:
         _close_failed(op, None, ProviderError(f"{NOBODY} {op.kind}", permanent=True), now=instant())
         return
+    if op.failures >= handler.max_attempts:  # what kills its workers is not tried for ever
+        died = ProviderError(f"{op.failures} tries failed, the last worker died with it", permanent=True)
+        _close_failed(op, handler, died, now=instant())
+        return
     try:
         with _held(op):
             result = handler.happened(op) if op.attempts > 1 else None
@@ -242,8 +250,15 @@ def _held(op: Operation) -> Iterator[None]:
     ended = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(LEASE.total_seconds() / 3):
-            _mine(op).update(lease_until=clock.now() + LEASE)
+        pause = LEASE.total_seconds() / 3
+        while not ended.wait(pause):
+            try:
+                _mine(op).update(lease_until=clock.now() + LEASE)
+                pause = LEASE.total_seconds() / 3
+            except Exception:  # a lease that is lost means that somebody else does it too: so it is tried on and on
+                log.exception("the lease of operation %s", op.pk)
+                connection.close()
+                pause = LEASE.total_seconds() / 24
         connection.close()
 
     keeper = threading.Timer(LEASE.total_seconds() / 3, renew)

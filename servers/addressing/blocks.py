@@ -3,7 +3,7 @@
 from datetime import datetime
 from ipaddress import ip_network
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from panel.core import events
@@ -14,6 +14,13 @@ from servers.addressing import pool
 from servers.models import AddressBlock
 
 RULE = "SRV-3"
+
+
+def _alone() -> None:
+    """Two blocks that overlap cannot both be new: whoever adds one waits for the other."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE servers_addressblock IN SHARE ROW EXCLUSIVE MODE")
 
 
 @transaction.atomic
@@ -33,7 +40,7 @@ def add(place: str, text: str, *, actor: Actor, now: datetime) -> AddressBlock:
     if network.version == pool.IPV4 and network.num_addresses > pool.LARGEST_BLOCK:
         raise RuleViolation(_("A block of IPv4 has at most %(most)s addresses.") % {"most": pool.LARGEST_BLOCK},
                             rule=RULE, field="network")  # fmt: skip
-    list(AddressBlock.objects.select_for_update())  # two that overlap cannot both be new
+    _alone()
     for other in providers.places():
         for known in pool.networks(other, network.version):
             if network.overlaps(known):

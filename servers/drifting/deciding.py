@@ -35,8 +35,17 @@ def found(row: Discrepancy) -> Found:
         row.kind, open=row.resolved_at is None, lost=lost, key=key_of(row),
         deciding=is_decided(row) and row.operation is not None and row.operation.state in OPEN,
         state=server.state if server else "",
-        busy=server is not None and server.actions.filter(state=ServerAction.State.WAITING).exists(),
+        busy=server is not None and _busy(server, row),
     )  # fmt: skip
+
+
+def _busy(server: Server, row: Discrepancy) -> bool:
+    """Whether something is under way on the server, or what was decided on another finding of it."""
+    others = server.discrepancies.exclude(pk=row.pk)
+    return (
+        server.actions.filter(state=ServerAction.State.WAITING).exists()
+        or others.filter(operation__kind__in=DECIDING, operation__state__in=OPEN).exists()
+    )
 
 
 def is_decided(row: Discrepancy) -> bool:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from panel import terms
 from panel.accounts import approvals
+from panel.accounts.models import Approval
 from panel.core import calendars, due, events, mail
 from panel.core.actors import CLOCK
 from panel.core.models import Event, MailMessage
@@ -68,14 +69,14 @@ def _ask(plan: BackupPlan, used: int, now: datetime) -> None:
 
 @events.subscriber("accounts.approval.granted", "servers.exceeding")
 def granted(event: Event, *, now: datetime) -> None:
-    """A person agreed: the oldest go, as many as still exceed, unless there was space again meanwhile."""
+    """A person agreed: the oldest go, as many as still exceed, unless there has been space since they were asked."""
     if event.data["kind"] != APPROVAL:
         return
     if not BackupPlan.objects.filter(pk=event.data["on_id"]).exists():
         return  # there is no level any more
     plan = _locked(event.data["on_id"])
-    if plan.exceeding_since is None:
-        return
+    if not Approval.objects.filter(pk=event.data["approval"], key=_key(plan)).exists():
+        return  # it was given on an earlier excess: this one has its own notice and its own days
     going = to_delete(plan)
     for copy in going:
         copies.remove(copy, now=now)

@@ -1,12 +1,13 @@
 """As the provider I want every outside call carried out once, retried, and, when it cannot be done, shown to staff."""
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from panel.core import clock, operations
 from panel.core.errors import NotYet, ProviderError
@@ -134,6 +135,21 @@ def test_a_worker_that_lost_its_lease_cannot_close_anothers_attempt() -> None:
     assert Operation.objects.get(pk=slow.pk).state == "done"
 
 
+def test_what_kills_its_workers_reaches_staff() -> None:
+    world = World()
+    op = enqueue(world)
+    for _ in range(Cloud.max_attempts):
+        assert operations._claim(world.now, None) is not None, "and the worker dies"
+        world.now += timedelta(minutes=5)
+    world.work()
+    op.refresh_from_db()
+    assert (op.state, Cloud.effects, Cloud.closed) == ("failed", [], ["gave up"])
+    assert "the last worker died" in op.last_error
+    operations.retry(op.pk, now=world.now)
+    world.work()
+    assert Operation.objects.get(pk=op.pk).state == "done", "a person may try again"
+
+
 def test_outside_a_transaction_it_is_refused(transactional_db: None) -> None:
     with pytest.raises(RuntimeError):
         operations.enqueue(Cloud.kind, key="loose", now=World().now)
@@ -161,3 +177,31 @@ def test_a_long_call_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     enqueue(world)
     operations.run_due()
     assert held == [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_that_could_not_be_renewed_once_is_renewed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "LEASE", timedelta(seconds=2.4))
+    plain, tried, held = operations._mine, [], []
+
+    def mine(op: Operation) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            tried.append(op.pk)
+            if len(tried) == 1:
+                raise OperationalError("database is locked")
+        return plain(op)
+
+    def long_call(self: Cloud, op: Operation, *, now: datetime) -> dict[str, Any]:
+        before = Operation.objects.get(pk=op.pk).lease_until
+        time.sleep(2.2)
+        lease = Operation.objects.get(pk=op.pk).lease_until
+        held.append(before is not None and lease is not None and lease > before)
+        return {}
+
+    monkeypatch.setattr(operations, "_mine", mine)
+    monkeypatch.setattr(Cloud, "perform", long_call)
+    world = World()
+    world.now = clock.now()
+    enqueue(world)
+    operations.run_due()
+    assert (held, len(tried) >= 2) == ([True], True)

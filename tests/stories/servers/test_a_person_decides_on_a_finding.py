@@ -119,6 +119,20 @@ def test_a_second_machine_is_taken_on_in_place_of_a_lost_one(
     assert not Discrepancy.objects.filter(resolved_at=None).exists()
 
 
+def test_one_decision_at_a_time_about_one_server(world: World, server: Server, sam: Actor, cloud: Control) -> None:
+    ref = cloud.twin(server.provider_ref)
+    cloud.vanish(server.provider_ref)
+    world.sweep("servers.reconcile")
+    deciding.decide(finding("duplicate"), Decision.REMOVE, typed=ref, reason="x", actor=sam, now=world.now)
+    lost = finding("missing")
+    with pytest.raises(RuleViolation, match="still under way"):
+        deciding.decide(lost, Decision.REMAKE, typed=lost.ref, reason="x", actor=sam, now=world.now)
+    world.work()
+    decided(world, lost, Decision.REMAKE, sam)
+    world.advance(seconds=30)
+    assert cloud.refs() == [Server.objects.get(pk=server.pk).provider_ref], "made anew, and not what was removed"
+
+
 def test_what_has_become_a_servers_own_by_then_is_not_removed(
     world: World, server: Server, sam: Actor, cloud: Control
 ) -> None:

@@ -1,5 +1,6 @@
 """As staff I see what each place has left, add a block before it is too late, and find who held an address (SRV-3)."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from invoicing.subscribing import kinds
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
 from servers.addressing import address_selectors, blocks, pool
+from servers.models import AddressBlock
+from tests.support.crowd import at_once
 from tests.support.machines import first_ip, package, server_of, simulated_place
 from tests.support.world import World
 
@@ -80,3 +83,18 @@ def test_a_large_prefix_of_ipv6_gives_as_many_as_anybody_needs(tmp_path: Path) -
         assert str(taken.ip) == "2001:db8:77::2"
         assert pool.stock("sim-1", pool.IPV6) == pool.STOCK_AT_ONCE
         assert world.failed_operations() == []
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_overlap_and_come_together_one_is_added(tmp_path: Path) -> None:
+    with simulated_place(tmp_path, **SMALL):
+        world = World()
+        sam, added = world.staff("infrastructure"), []
+
+        def add() -> None:
+            with contextlib.suppress(RuleViolation):
+                added.append(blocks.add("sim-1", "198.51.100.0/28", actor=sam, now=world.now))
+
+        at_once(add)
+        assert len(added) == AddressBlock.objects.count() == 1

@@ -117,6 +117,24 @@ def test_space_again_before_the_word_is_given_and_nothing_goes(
     assert plan(server).exceeding_since is None
 
 
+def test_a_word_given_on_an_earlier_excess_is_none_on_this_one(
+    world: World, alice: Customer, staff: Actor, opr_5: None
+) -> None:
+    server = exceeding(world, alice)
+    world.until(deadline(server), sweeps=[SWEEP])
+    earlier = Approval.objects.get()
+    Copy.objects.update(size_bytes=1)
+    world.advance(minutes=5, sweeps=[SWEEP])
+    Copy.objects.update(size_bytes=80 * 10**9)
+    world.advance(minutes=5, sweeps=[SWEEP])
+    assert plan(server).exceeding_since is not None
+    many = len(whole(server))
+    approvals.vote(earlier.pk, agrees=True, actor=staff, now=world.now)
+    world.work()
+    assert len(whole(server)) == many, "it has its own notice, and its own seven days"
+    assert len(world.mails("servers/backup_exceeding")) == 2
+
+
 def test_the_last_good_one_and_one_that_is_being_used_stay(
     world: World, alice: Customer, staff: Actor, opr_5: None
 ) -> None:
