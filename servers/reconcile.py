@@ -70,8 +70,9 @@ def _compare(place: str, now: datetime) -> list[Seen]:
     for part in in_parts(mine, PART):
         servers = {server.provider_ref: server for server in part}
         seen += _machines(by_ref, servers, busy)
-        seen += _blocks(cloud, servers)
-        seen += _firewalls(cloud, servers, busy)
+        there = {ref: server for ref, server in servers.items() if ref in by_ref}
+        seen += _blocks(cloud, there)
+        seen += _firewalls(cloud, there, busy)
         strays += [Seen(*one) for one in astray.findings(place, cloud, by_ref, servers, busy)]
     # an address is taken off where it does not belong before it is put where it does
     seen += sorted(strays, key=lambda one: one.kind is not Finding.ADDRESS_EXTRA)
@@ -127,7 +128,12 @@ def _blocks(cloud: providers.CloudProvider, servers: dict[str, Server]) -> list[
         if not (wanted or holding.address.blocked):
             continue
         ip, server = str(holding.address.ip), holding.server
-        is_blocked = ip in cloud.blocked(server.provider_ref)
+        try:
+            is_blocked = ip in cloud.blocked(server.provider_ref)
+        except ProviderError as error:
+            if error.code == "not_found":
+                continue  # it went while we looked; the machine itself will be a finding
+            raise
         if wanted and not is_blocked:
             seen.append(Seen(Finding.BLOCK_MISSING, ip, "restricted, but packets pass", server))
         if is_blocked and not wanted:

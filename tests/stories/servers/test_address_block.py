@@ -146,3 +146,24 @@ def test_the_next_holder_of_the_address_is_not_blocked_for_the_former_one(cloud:
     world.advance(minutes=5, sweeps=["servers.reconcile"])
     assert blocked(heir) == set()
     assert not Address.objects.get(pk=address.pk).blocked
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_lost_machine_with_an_address_that_is_cut_off_hides_nothing_else(
+    cloud: Control, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    world = World()
+    server = server_of(world, world.customer())
+    other = server_of(world, world.customer("Bob"))
+    for one in (server, other):
+        restrict(world, one, key=one.reference)
+    world.work()
+    nodes = providers.get("sim-1").list()
+    cloud.vanish(server.provider_ref)
+    cloud.open_address(other.provider_ref, first_ip(other))
+    if listed:  # it goes between the list and the look at its addresses
+        monkeypatch.setattr(type(providers.get("sim-1")), "list", lambda _self: nodes)
+    world.advance(minutes=5, sweeps=["servers.reconcile"])
+    found = [*server.discrepancies.all(), *other.discrepancies.all()]
+    assert [row.kind for row in found] == ([] if listed else ["missing"]) + ["block_missing"]
+    assert blocked(other) == {first_ip(other)}
