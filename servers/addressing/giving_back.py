@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from invoicing.models import Subscription, SubscriptionChange
-from invoicing.subscribing import changes
+from invoicing.models import SubscriptionChange
+from invoicing.subscribing import changes, subscriptions
 from invoicing.subscribing.changes import Wish
 from panel.core import events
 from panel.core.actors import Actor
@@ -28,14 +28,16 @@ def give_back(address: Address, *, actor: Actor, now: datetime) -> SubscriptionC
     RuleViolation with the sentence where it cannot be given back; PermissionDenied for who may not.
     """
     actions.GIVE_BACK_ADDRESS.check(actor)
-    rows = AddressHolding.objects.visible_to(actor).now().select_related("address__move", "server", "ordered_with")
-    holding = rows.select_for_update(of=("self",)).filter(address=address).first()
-    if holding is None:
+    rows = AddressHolding.objects.visible_to(actor).now().filter(address=address)
+    owner = rows.values_list("ordered_with__subscription", flat=True).first()
+    row = subscriptions.locked(owner) if owner else None
+    held_here = rows.filter(ordered_with__subscription=row).select_related("address__move", "server", "ordered_with")
+    holding = held_here.select_for_update(of=("self",)).first()
+    if row is None or holding is None:
         raise RuleViolation(str(SENTENCES[WhyNot.NOT_YOURS]), rule=RULE)
     refused = why_not_touched(standing(holding))
     if refused in UNTOUCHED:
         raise RuleViolation(str(SENTENCES[refused]), rule=RULE)
-    row = Subscription.objects.select_related("account", "package").get(pk=holding.ordered_with.subscription_id)
     wish, option = changes.wished(row), pool.OPTIONS[address.family]
     paid, held = wish.options.get(option, 0), _ordered(holding)
     chosen = AddressHolding.objects.now().filter(ordered_with=holding.ordered_with, address__family=address.family)

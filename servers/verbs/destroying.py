@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from invoicing.models import Subscription
-from invoicing.subscribing import ending, ending_by_us
+from invoicing.subscribing import ending, ending_by_us, subscriptions
 from invoicing.subscribing.ending_by_us import Ground
 from invoicing.subscribing.leaving import Wishes
 from panel.core.actors import Actor
@@ -44,7 +44,7 @@ def destroy_for(
     what that costs is `ending_by_us.costs`' to say beforehand. Just being destroyed: RuleViolation, as where its name
     was not `typed`, no reason was written, or it is protected; PermissionDenied for who may not.
     """
-    row = Subscription.objects.select_related("account", "package").get(pk=server.subscription_id)
+    row = subscriptions.locked(server.subscription_id)
     held = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(pk=server.pk)
     actions.STAFF_DESTROY.check(actor, held)
     if typed.strip() != held.name:

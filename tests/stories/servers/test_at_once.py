@@ -8,9 +8,12 @@ from functools import partial
 import pytest
 from django.db import transaction
 
+from invoicing.subscribing import changes
+from invoicing.subscribing.ending_by_us import Ground
 from panel.core import operations
 from panel.core.errors import RuleViolation
 from servers import metering
+from servers.addressing import giving_back
 from servers.models import Address, AddressHolding, Meter, Server, ServerAction, TrafficHour, TrafficMonth
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
@@ -18,8 +21,9 @@ from servers.rules import Verb
 from servers.traffic import in_bulk
 from servers.traffic.in_bulk import Taken
 from servers.verbs import destroying, power, rebuilding
-from tests.support.crowd import at_once, together
+from tests.support.crowd import at_once, locks, together
 from tests.support.machines import server_of, subscribe
+from tests.support.shop import open_shop
 from tests.support.world import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -60,6 +64,36 @@ def test_a_server_destroyed_by_ten_clicks_ends_once(cloud: Control) -> None:
     assert ServerAction.objects.filter(verb="destroy").count() == 1
     assert cloud.calls("destroy") == ["ok"]
     assert len(world.mails("subscription_ended", alice.account)) == 1
+
+
+def test_every_end_holds_the_subscription_before_its_server(cloud: Control) -> None:
+    world = World()
+    alice, staff = world.customer(), world.staff("infrastructure")
+    one, two = server_of(world, alice), server_of(world, alice, name="web-2")
+    by_us = locks(lambda: destroying.destroy_for(
+        one, Ground.ASKED, reason="As you wrote us.", typed="web-1", actor=staff, now=world.now
+    ))  # fmt: skip
+    by_its_owner = locks(lambda: destroying.destroy(two, typed="web-2", actor=alice.actor, now=world.now))
+    for found in (by_us, by_its_owner):
+        assert found.index("invoicing_subscription") < found.index("servers_server")
+
+
+def test_addresses_given_back_at_once_are_each_paid_for_no_longer(cloud: Control) -> None:
+    world = World()
+    alice, shop = world.customer(), open_shop(world)
+    shop.buy(alice, name="web-1", addresses=3)
+    for _ in range(3):
+        world.advance(seconds=10)
+    server = Server.objects.select_related("subscription").get()
+    first, second, third = Address.objects.filter(holdings__ordered_with=server, holdings__is_first=False)
+
+    def give(address: Address) -> None:
+        giving_back.give_back(address, actor=alice.actor, now=world.now)
+
+    found = locks(lambda: give(third))
+    assert found.index("invoicing_subscription") < found.index("servers_addressholding")
+    together([partial(give, first), partial(give, second)])
+    assert changes.wished(server.subscription).options == {}
 
 
 def test_a_reboot_and_the_end_clicked_at_once_end_the_server(cloud: Control) -> None:
