@@ -31,8 +31,8 @@ class WhyNot(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What decides over a server that an address is on, was ordered with, or shall go to. `busy`: a change of its size
-    or its addresses is under way; `restricted`: something in force touches it; `able`: its place can move addresses of
-    this family; `many`: how many addresses it has."""
+    or its addresses is under way; `restricted`: something in force touches it, or it must be off; `able`: its place can
+    move addresses of this family; `many`: how many addresses it has, and how many are on their way to it."""
 
     pk: int
     account: int
@@ -66,7 +66,7 @@ def why_not_touched(at: Standing) -> WhyNot | None:
         (WhyNot.ENDS, at.ordered_with.state not in ON_THE_HOST),
         (WhyNot.BUSY, any(machine.busy for machine in around)),
         (WhyNot.NOT_HERE, at.on is not None and not at.on.able),
-        (WhyNot.TARGET_RESTRICTED, at.on is not None and at.on.restricted),
+        (WhyNot.TARGET_RESTRICTED, any(machine.restricted for machine in around)),
     )
     return next((reason for reason, holds in reasons if holds), None)
 

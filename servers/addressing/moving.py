@@ -97,8 +97,19 @@ def machine(server: Server, family: int) -> Machine:
     return Machine(
         server.pk, server.account_id, server.place, server.state, able=able,
         busy=server.actions.filter(state=ServerAction.State.WAITING, verb__in=CHANGES).exists(),
-        restricted=bool(enforcement.restrictions_on(server)), many=server.holdings.attached().count(),
+        restricted=_restricted(server), many=server.holdings.attached().count() + _coming(server),
     )  # fmt: skip
+
+
+def _restricted(server: Server) -> bool:
+    """Whether something in force touches it, or it must be off: what is not paid for works nowhere else (SUB-8)."""
+    return bool(enforcement.restrictions_on(server)) or enforcement.held_by(server) is not None
+
+
+def _coming(server: Server) -> int:
+    """How many addresses are on their way to it."""
+    waiting = Address.objects.filter(move__state=ServerAction.State.WAITING, move__facts__to=server.pk)
+    return waiting.exclude(pk__in=server.holdings.attached().values("address")).count()
 
 
 def under_way(server: Server) -> bool:
@@ -179,10 +190,13 @@ class MoveAddress(operations.Handler):
 
     @transaction.atomic
     def _held(self, op: Operation, seen: AddressHolding, to: Server | None, *, now: datetime) -> bool:
-        """Write down where it is from now on; False where a restriction came in between: then it is on no server."""
+        """Write down where it is from now on; False where a restriction came in between, of it or of a server that it
+        would have to do with: then it is on no server."""
+        servers = _lock(seen, to).values()
         Address.objects.select_for_update().get(pk=seen.address_id)
         holding = AddressHolding.objects.now().select_related("address", "ordered_with").get(pk=seen.pk)
         restricted = bool(wanted_blocks(holding.address, holding.account_id))
+        restricted |= to is not None and any(map(_restricted, servers))
         if holding.attached or (to is not None and not restricted):
             rehold(holding, None if restricted else to, now=now)
         return not restricted

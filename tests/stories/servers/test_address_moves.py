@@ -4,16 +4,19 @@ never in doubt, and no restriction is escaped (SRV-3, ABU-3)."""
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from invoicing.subscribing import subscriptions
 from panel.accounts import restrictions
 from panel.accounts.models import Restriction
 from panel.core.actors import CLOCK
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
 from servers import providers
-from servers.addressing import holdings, moving
+from servers.addressing import address_rules, holdings, moving
 from servers.models import Address, AddressHolding, Server
 from servers.networking import reverse_names
 from servers.providers.simulated.control import Control
+from servers.safeguarding import safeguards
+from servers.safeguarding.safeguard_rules import How, Threat
 from servers.verbs import destroying
 from tests.support.machines import server_of
 from tests.support.world import Customer, World
@@ -131,6 +134,42 @@ def test_no_address_comes_to_a_server_that_is_restricted(scene: Scene) -> None:
     )  # fmt: skip
     with pytest.raises(RuleViolation, match="restricted"):
         scene.move(scene.two)
+
+
+def test_a_limit_of_the_target_that_crosses_the_move_is_not_escaped(scene: Scene) -> None:
+    scene.move(scene.two)
+    safeguards.limit(
+        scene.two, Threat.NETWORK, How.ADDRESSES, reason="It floods the network.", steps="Stop it.",
+        actor=scene.world.staff("infrastructure"), now=scene.world.now,
+    )  # fmt: skip
+    for _ in range(3):
+        scene.world.advance(seconds=10)
+    assert (scene.on(scene.one), scene.on(scene.two)) == (False, False)
+    assert scene.two.actions.get(verb="address").state == "cancelled"
+    assert not scene.held.attached
+    scene.move(scene.one)
+    scene.world.work()
+    assert scene.on(scene.one), "what is not limited has it"
+
+
+def test_what_is_not_paid_for_works_nowhere_else(scene: Scene) -> None:
+    scene.move(None)
+    scene.world.work()
+    subscriptions.suspend(scene.one.subscription, because="SUB-8", rule="SUB-8", now=scene.world.now, actor=CLOCK)
+    with pytest.raises(RuleViolation, match="restricted"):
+        scene.move(scene.two)
+
+
+def test_moves_asked_for_one_after_the_other_count(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_rules, "MOST_ON_ONE", 3)
+    three = server_of(scene.world, scene.alice, name="web-3", options={"vps-address": 3})
+    first, second, third = Address.objects.filter(holdings__server=three, holdings__is_first=False).order_by("pk")
+    for address in (first, second):
+        moving.move(address, scene.two, actor=scene.alice.actor, now=scene.world.now)
+    with pytest.raises(RuleViolation, match="at most"):
+        moving.move(third, scene.two, actor=scene.alice.actor, now=scene.world.now)
+    scene.world.work()
+    assert scene.two.holdings.attached().count() == 3
 
 
 def test_a_restriction_that_crosses_the_move_is_in_force_at_its_end(scene: Scene) -> None:
