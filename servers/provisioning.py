@@ -177,7 +177,7 @@ class CreateServer(operations.Handler):
             step(op.payload["action"], name, now=now)
         finish(op.payload["action"], ServerAction.State.DONE, now, step="ready")
         told(server, "servers.server.created", now=now, rule="SRV-1")
-        firewalls.lock_new(server, now=now)
+        firewalls.begin_anew(server, now=now)
         self._welcome(server, now)
         enforcement.catch_up(server, now=now)
 

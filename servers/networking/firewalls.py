@@ -189,14 +189,25 @@ def _managed(server: Server, policy: Policy) -> Firewall | None:
 # ---------------------------------------------------------------- the lock of new accounts
 
 
-def lock_new(server: Server, *, now: datetime) -> None:
-    """SUB-4: a server of a new account cannot send mail by the closed ports; in the transaction that made it."""
+def begin_anew(server: Server, *, now: datetime) -> None:
+    """Its machine was just made, for the first time or in place of a lost one, and filters nothing yet: its place is
+    told what is wanted. A server of a new account cannot send mail by the closed ports (SUB-4). In the transaction that
+    made it."""
+    filtered = places.capabilities(server.place).firewall
+    if filtered is None:
+        return
     account = Account.objects.get(pk=server.account_id)
     law = terms_in_force.at(account, now).limits
-    filtered = places.capabilities(server.place).firewall
-    if filtered and filtered.outgoing and law.closed_ports and limits.standing_of(account).is_new(law):
-        row = Firewall(server=server, account=account, closed_ports=", ".join(map(str, law.closed_ports)))
-        carry_out(row, server, now=now)
+    rows = Firewall.objects.select_for_update()
+    if filtered.outgoing and law.closed_ports and limits.standing_of(account).is_new(law):
+        row, _made = rows.get_or_create(server=server, defaults={"account": account})
+        row.closed_ports = ", ".join(map(str, law.closed_ports))
+    elif (found := rows.filter(server=server).first()) is not None:
+        row = found
+    else:
+        return
+    row.in_force, row.in_force_since = "", None
+    carry_out(row, server, now=now)
 
 
 def closed_ports(server: Server) -> str:

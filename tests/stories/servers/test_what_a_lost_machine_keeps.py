@@ -1,0 +1,115 @@
+"""As the owner of a server whose machine was lost I get it back as I left it: my firewall, my addresses and what is
+restricted of them are as before, and I am credited for the whole time it was down (SRV-1, SRV-3, SRV-8, SUB-15)."""
+
+import pytest
+
+from panel.accounts import restrictions
+from panel.accounts.models import Restriction
+from panel.core import due
+from panel.core.actors import CLOCK
+from servers import providers
+from servers.drifting import deciding
+from servers.drifting.drift_rules import Decision
+from servers.models import Address, Discrepancy, Firewall, Server
+from servers.networking import firewall_rules, firewalls
+from servers.networking.firewall_rules import Policy
+from servers.providers.simulated.control import Control
+from servers.safeguarding import safeguard_rules as law
+from servers.safeguarding import safeguards
+from tests.support.machines import server_of
+from tests.support.world import Customer, World
+from tickets.models import Ticket
+
+pytestmark = pytest.mark.django_db
+WEB = firewall_rules.TEMPLATES["web"].policy()
+
+
+@pytest.fixture
+def world(cloud: Control) -> World:
+    return World("2026-03-16 09:00")
+
+
+@pytest.fixture
+def alice(world: World) -> Customer:
+    return world.customer()
+
+
+@pytest.fixture
+def server(world: World, alice: Customer) -> Server:
+    made = server_of(world, alice, options={"vps-address": 1})
+    world.sweep("servers.watch")
+    return made
+
+
+def lost(world: World, cloud: Control, server: Server) -> None:
+    cloud.vanish(server.provider_ref)
+    world.advance(minutes=5, sweeps=["servers.watch", "servers.reconcile"])
+
+
+def watch(world: World) -> None:
+    due.SWEEPS["servers.watch"].run(world.now)
+
+
+def remade(world: World, server: Server) -> None:
+    """Staff decides; nothing is carried out yet."""
+    row = Discrepancy.objects.get(kind="missing", server=server, resolved_at=None)
+    deciding.decide(row, Decision.REMAKE, typed=row.ref, reason="gone", actor=world.staff(), now=world.now)
+
+
+def made(world: World) -> None:
+    for _look in range(4):
+        world.advance(seconds=10)
+
+
+def there(server: Server) -> Policy:
+    return providers.get("sim-1").firewall(Server.objects.get(pk=server.pk).provider_ref)
+
+
+def closed(server: Server) -> set[int]:
+    return {low for rule in there(server).locks for low, high in rule.ports for low in range(low, high + 1)}
+
+
+def addresses(server: Server) -> set[str]:
+    node = providers.get("sim-1").get(Server.objects.get(pk=server.pk).provider_ref)
+    assert node is not None
+    return set(node.addresses)
+
+
+def filtered(world: World, server: Server) -> Ticket:
+    made = safeguards.limit(
+        server, law.Threat.SPAM, law.How.MAIL, reason="Spam.", steps="Stop.", actor=world.staff("abuse"), now=world.now
+    )
+    world.work()
+    return made
+
+
+def restrict(world: World, server: Server, address: Address) -> Restriction:
+    return restrictions.restrict(
+        server.account, scope="address", subject=address, rule="ABU-3", author=CLOCK, statement="No answer.",
+        now=world.now, key=f"case-{address.pk}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_its_firewall_and_the_filter_of_its_mail_are_in_force_again(
+    world: World, alice: Customer, server: Server, cloud: Control, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    firewalls.change(server, WEB, actor=alice.actor, now=world.now)
+    filtered(world, server)
+    before = there(server)
+    lost(world, cloud, server)
+    if not new:
+        monkeypatch.setattr("invoicing.limiting.limit_rules.Standing.is_new", lambda _self, _law: False)
+    asked, turn = world.now, firewalls.of(server).turn
+    remade(world, server)
+    made(world)
+    assert there(server) == before
+    assert closed(server) == {25, 465, 587}
+    row = firewalls.of(server)
+    assert (row.own, row.state, row.is_in_force) == (WEB, Firewall.State.IN_FORCE, True)
+    assert row.turn == turn + 1
+    assert row.in_force_since is not None
+    assert row.in_force_since > asked
+    world.advance(minutes=5, sweeps=["servers.watch", "servers.reconcile"])
+    assert not Discrepancy.objects.filter(resolved_at=None).exists()
+    assert world.failed_operations() == []
