@@ -13,7 +13,7 @@ from panel.core.actors import SYSTEM
 from panel.core.models import Event
 from servers.models import Firewall, Server
 from servers.networking import firewall_rules, firewalls
-from servers.rules import ON_THE_HOST
+from servers.rules import State
 
 
 @events.subscriber("accounts.restriction.started", "servers.filter_mail")
@@ -23,7 +23,7 @@ def follow(event: Event, *, now: datetime) -> None:
     if event.data["scope"] != Restriction.Scope.PORTS or event.data["on"] != Server._meta.label_lower:
         return
     server = Server.objects.select_for_update().get(pk=event.data["on_id"])
-    if server.state not in ON_THE_HOST:
+    if server.state in {State.DESTROYING, State.DESTROYED}:
         return
     row, _made = Firewall.objects.select_for_update().get_or_create(
         server=server, defaults={"account_id": server.account_id, "state": Firewall.State.IN_FORCE}

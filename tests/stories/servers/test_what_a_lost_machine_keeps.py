@@ -113,3 +113,14 @@ def test_its_firewall_and_the_filter_of_its_mail_are_in_force_again(
     world.advance(minutes=5, sweeps=["servers.watch", "servers.reconcile"])
     assert not Discrepancy.objects.filter(resolved_at=None).exists()
     assert world.failed_operations() == []
+
+
+def test_a_filter_that_is_lifted_meanwhile_is_lifted(world: World, server: Server, cloud: Control) -> None:
+    ticket = filtered(world, server)
+    lost(world, cloud, server)
+    remade(world, server)
+    safeguards.decide(ticket, law.Decision.LIFT, reason="Clean.", actor=world.staff("abuse"), now=world.now)
+    made(world)
+    assert firewalls.of(server).filtered_ports == ""
+    assert closed(server) == {25}  # SUB-4
+    assert world.failed_operations() == []
