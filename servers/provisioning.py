@@ -1,5 +1,6 @@
 """From a paid subscription to a machine, and back to nothing: exactly once, each step visible as it happens (SRV-1)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
@@ -16,9 +17,9 @@ from panel.core.models import Operation
 from panel.core.states import move
 from servers import action_log, enforcement, metering, providers, rules
 from servers.action_log import attach, begin, finish, note, noted, published, reopen, step, told
-from servers.addressing import holdings, moving
+from servers.addressing import blocking, holdings, moving
 from servers.managing import managed
-from servers.models import BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
+from servers.models import AddressHolding, BackupPlan, KeyOnServer, Meter, Server, ServerAction, SshKey
 from servers.networking import firewalls
 from servers.rules import TRANSITIONS, Power, State, Verb
 from servers.safekeeping import backups, copies, restoring
@@ -81,13 +82,14 @@ class CreateServer(operations.Handler):
     max_attempts = 13  # with the pauses between them a place may be out of order for two hours
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        server, ips = self._prepare(op, now)
+        server, held = self._prepare(op, now)
         if server is None:
             return {"abandoned": True}
         cloud = providers.get(server.place)
         node = cloud.find(server.token)
         if node is None or node.power is Power.UNKNOWN:
-            node = self._made(op, cloud, spec_of(server, ips[0]), again=node is None, now=now)
+            ip = str(held[0].address.ip) if held else ""
+            node = self._made(op, cloud, spec_of(server, ip), again=node is None, now=now)
             point("servers.create:made")
         _check_delivered(op, node)
         self._requested(op, server, node.ref, now)
@@ -96,8 +98,10 @@ class CreateServer(operations.Handler):
         if node.power is Power.OFF:
             node = cloud.start(node.ref)
         step(op.payload["action"], "running", now=now)
-        for ip in ips[1:]:
-            cloud.attach_address(node.ref, ip)
+        for holding in held[1:]:
+            cloud.attach_address(node.ref, str(holding.address.ip))
+        for ip in _passing(cloud, node.ref, held):
+            cloud.block_address(node.ref, ip)
         if not node.addresses:
             raise NotYet(rules.patience(LOOK_AGAIN, op.attempts), "the place has not given it an address yet")
         return self._result(cloud, node)
@@ -122,14 +126,14 @@ class CreateServer(operations.Handler):
         node = cloud.find(server.token)
         if node is None or node.power is not Power.ON:
             return None
-        held = {str(ip) for ip in server.holdings.attached().values_list("address__ip", flat=True)}
-        ordered = 1 + server.extra_addresses + server.extra_addresses6
-        missing = 0 if cloud.capabilities.chooses_address else ordered - len(held)
-        complete = not missing and node.addresses and held <= set(node.addresses)
+        held, ordered = holdings.on_machine(server), 1 + server.extra_addresses + server.extra_addresses6
+        missing = not cloud.capabilities.chooses_address and server.ordered_holdings.now().count() < ordered
+        there = {str(holding.address.ip) for holding in held} <= set(node.addresses)
+        complete = not missing and node.addresses and there and not _passing(cloud, node.ref, held)
         return self._result(cloud, node) if complete else None
 
-    def _prepare(self, op: Operation, now: datetime) -> tuple[Server | None, list[str]]:
-        """Reserve the addresses; None when the server was given up meanwhile."""
+    def _prepare(self, op: Operation, now: datetime) -> tuple[Server | None, list[AddressHolding]]:
+        """Reserve the addresses, and tell those that its machine gets; None when the server was given up meanwhile."""
         with transaction.atomic():
             server = (
                 Server.objects.select_for_update(of=("self",))
@@ -143,10 +147,12 @@ class CreateServer(operations.Handler):
                 reopen(op.payload["action"])
                 published(server, "servers.server.creating")
             if providers.get(server.place).capabilities.chooses_address:
-                return server, [""]
-            held = holdings.ensure_held(server, now=now)
+                return server, []
+            moving.wait_for_moves(server)
+            holdings.ensure_held(server, now=now)
+            held = holdings.on_machine(server)
         step(op.payload["action"], "address", now=now)
-        return server, [str(holding.address.ip) for holding in held]
+        return server, held
 
     def _requested(self, op: Operation, server: Server, ref: str, now: datetime) -> None:
         if server.provider_ref != ref:
@@ -178,6 +184,7 @@ class CreateServer(operations.Handler):
         finish(op.payload["action"], ServerAction.State.DONE, now, step="ready")
         told(server, "servers.server.created", now=now, rule="SRV-1")
         firewalls.begin_anew(server, now=now)
+        blocking.block_anew(server, now=now, occasion=op.pk)
         self._welcome(server, now)
         enforcement.catch_up(server, now=now)
 
@@ -197,6 +204,12 @@ class CreateServer(operations.Handler):
         if action_log.failed(op, now=now) and server.state in {State.ORDERED, State.CREATING}:
             move(server, State.FAILED, TRANSITIONS)
             told(server, "servers.server.failed", now=now, rule="SRV-1", operation=op.pk)
+
+
+def _passing(cloud: providers.CloudProvider, ref: str, held: Sequence[AddressHolding]) -> set[str]:
+    """Restricted addresses of the machine that its place can cut off and has not yet (ABU-3)."""
+    cut = {str(one.address.ip) for one in held if holdings.wanted_blocks(one.address, one.account_id)}
+    return cut - cloud.blocked(ref) if cut and cloud.capabilities.block_address else set()
 
 
 def _check_delivered(op: Operation, node: providers.Node) -> None:

@@ -12,8 +12,8 @@ from panel.core.actors import SYSTEM
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from servers import providers, rules
-from servers.addressing.holdings import current_holding, wanted_blocks
-from servers.models import Address, AddressHolding, ServerAction
+from servers.addressing.holdings import current_holding, on_machine, wanted_blocks
+from servers.models import Address, AddressHolding, Server, ServerAction
 
 
 def request_block(address: Address, *, restriction: Restriction, now: datetime) -> Operation:
@@ -39,6 +39,13 @@ def repair_block(address: Address, restriction: Restriction, *, now: datetime, o
     """Cut off again what the host no longer cuts off; `occasion` is the discrepancy that showed it."""
     return _enqueue(BlockAddress.kind, f"servers.block:{restriction.pk}:repair:{occasion}", address, restriction.pk,
                     restriction.account_id, now)  # fmt: skip
+
+
+def block_anew(server: Server, *, now: datetime, occasion: int) -> None:
+    """Its machine was just made, in place of a lost one: what is restricted is cut off there too (ABU-3)."""
+    for holding in on_machine(server):
+        for restriction in wanted_blocks(holding.address, holding.account_id):
+            repair_block(holding.address, restriction, now=now, occasion=occasion)
 
 
 def open_extra_block(address: Address, holding: AddressHolding, *, now: datetime, occasion: int) -> Operation:

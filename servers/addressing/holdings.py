@@ -40,6 +40,12 @@ def _ordered(server: Server) -> list[AddressHolding]:
     return list(rows.order_by("-is_first", "since", "pk"))
 
 
+def on_machine(server: Server) -> list[AddressHolding]:
+    """What its machine answers at, the first address first: also what others lent it, not what is elsewhere."""
+    rows = server.holdings.attached().select_related("address")
+    return list(rows.order_by("-is_first", "since", "pk"))
+
+
 def adopt(server: Server, ips: Sequence[str], *, now: datetime) -> None:
     """Write down the addresses that a place gave the machine of its own accord, the first one first (SRV-3)."""
     known = {str(ip) for ip in server.holdings.filter(until=None).values_list("address__ip", flat=True)}

@@ -8,6 +8,7 @@ from panel.accounts.models import Restriction
 from panel.core import due
 from panel.core.actors import CLOCK
 from servers import providers
+from servers.addressing import moving
 from servers.drifting import deciding
 from servers.drifting.drift_rules import Decision
 from servers.models import Address, Discrepancy, Firewall, Server
@@ -16,7 +17,7 @@ from servers.networking.firewall_rules import Policy
 from servers.providers.simulated.control import Control
 from servers.safeguarding import safeguard_rules as law
 from servers.safeguarding import safeguards
-from tests.support.machines import server_of
+from tests.support.machines import first_ip, server_of
 from tests.support.world import Customer, World
 from tickets.models import Ticket
 
@@ -124,3 +125,74 @@ def test_a_filter_that_is_lifted_meanwhile_is_lifted(world: World, server: Serve
     assert firewalls.of(server).filtered_ports == ""
     assert closed(server) == {25}  # SUB-4
     assert world.failed_operations() == []
+
+
+def test_it_gets_the_addresses_that_are_its_own_now_and_no_others(
+    world: World, alice: Customer, server: Server, cloud: Control
+) -> None:
+    other = server_of(world, alice, name="web-2", options={"vps-address": 2})
+    lent = Address.objects.get(holdings__server=server, holdings__is_first=False)
+    borrowed, reserved = Address.objects.filter(holdings__server=other, holdings__is_first=False).order_by("pk")
+    for address, to in ((lent, other), (borrowed, server), (reserved, None)):
+        moving.move(address, to, actor=alice.actor, now=world.now)
+        world.work()
+    before = addresses(server), addresses(other)
+    assert before[0] == {first_ip(server), str(borrowed.ip)}
+    for one in (server, other):
+        lost(world, cloud, one)
+        remade(world, one)
+        made(world)
+        assert (addresses(server), addresses(other)) == before
+    assert Server.objects.filter(state="running").count() == 2
+    assert world.failed_operations() == []
+
+
+def test_an_address_that_moves_meanwhile_is_on_one_machine(
+    world: World, alice: Customer, server: Server, cloud: Control
+) -> None:
+    other = server_of(world, alice, name="web-2")
+    address = Address.objects.get(holdings__server=server, holdings__is_first=False)
+    lost(world, cloud, server)
+    cloud.plan("attach_address", "transient")
+    moving.move(address, other, actor=alice.actor, now=world.now)
+    remade(world, server)
+    world.work(kinds=["servers.create"])
+    for _ in range(12):
+        world.advance(seconds=10)
+    assert addresses(server) == {first_ip(server)}
+    assert str(address.ip) in addresses(other)
+    assert cloud.calls("attach_address").count("refused") == 0
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_what_was_cut_off_never_passes_again(world: World, server: Server, cloud: Control, crash: bool) -> None:
+    held = Address.objects.filter(holdings__server=server)
+    for address in held:
+        restrict(world, server, address)
+    world.work()
+    lost(world, cloud, server)
+    remade(world, server)
+    if crash:
+        cloud.plan("block_address", "transient")
+    for _ in range(6):
+        world.advance(seconds=10)
+        world.work(kinds=["servers.create"])
+        now = Server.objects.get(pk=server.pk)
+        if now.state == "running":
+            assert providers.get("sim-1").blocked(now.provider_ref) == {str(one.ip) for one in held}
+    assert Server.objects.get(pk=server.pk).state == "running"
+    assert all(one.blocked for one in held.all())
+    world.advance(minutes=5, sweeps=["servers.watch", "servers.reconcile"])
+    assert not Discrepancy.objects.filter(resolved_at=None).exists()
+    assert world.failed_operations() == []
+
+
+def test_what_is_cut_off_while_it_is_being_made_is_cut_off(world: World, server: Server, cloud: Control) -> None:
+    lost(world, cloud, server)
+    remade(world, server)
+    address = Address.objects.get(holdings__server=server, holdings__is_first=False)
+    restriction = restrict(world, server, address)
+    made(world)
+    restriction.refresh_from_db()
+    assert restriction.effective_at is not None
+    assert providers.get("sim-1").blocked(Server.objects.get(pk=server.pk).provider_ref) == {str(address.ip)}
