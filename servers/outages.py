@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 
 from invoicing.compensating import service_credits
 from invoicing.documents import texts
@@ -48,8 +49,10 @@ def handed_over(server: Server, *, now: datetime) -> None:
 
 
 def close_settled(*, now: datetime) -> None:
-    """A server that shall not run any more (stopped, suspended, ended) is not down either."""
-    Outage.objects.filter(until=None).exclude(server__state=State.RUNNING).update(until=now)
+    """A server that shall not run any more (stopped, suspended, ended) is not down either; one whose lost machine is
+    being made anew is, until it runs."""
+    again = Q(server__state__in=(State.CREATING, State.FAILED), server__ready_at__isnull=False)
+    Outage.objects.filter(until=None).exclude(Q(server__state=State.RUNNING) | again).update(until=now)
 
 
 # --- reckoned --------------------------------------------------------------------------------------------------------

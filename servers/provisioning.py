@@ -15,7 +15,7 @@ from panel.core.crash import point
 from panel.core.errors import NotYet, ProviderError
 from panel.core.models import Operation
 from panel.core.states import move
-from servers import action_log, enforcement, metering, providers, rules
+from servers import action_log, enforcement, metering, outages, providers, rules
 from servers.action_log import attach, begin, finish, note, noted, published, reopen, step, told
 from servers.addressing import blocking, holdings, moving
 from servers.managing import managed
@@ -172,9 +172,10 @@ class CreateServer(operations.Handler):
             finish(op.payload["action"], ServerAction.State.CANCELLED, now)
             return
         server.provider_ref, server.host_key = result["ref"], result["host_key"]
-        server.power, server.ready_at = Power.ON, now
+        server.power, server.ready_at = Power.ON, server.ready_at or now
         server.save(update_fields=["provider_ref", "host_key", "power", "ready_at"])
         move(server, State.RUNNING, TRANSITIONS)
+        outages.seen(server, power=Power.ON, reachable=None, now=now)
         holdings.adopt(server, result["given"], now=now)
         if result["metered"]:
             Meter.objects.get_or_create(server=server, defaults={"account_id": server.account_id})

@@ -3,22 +3,23 @@ restricted of them are as before, and I am credited for the whole time it was do
 
 import pytest
 
+from invoicing.models import ServiceCredit
 from panel.accounts import restrictions
-from panel.accounts.models import Restriction
+from panel.accounts.models import Account, Restriction
 from panel.core import due
 from panel.core.actors import CLOCK
 from servers import providers
 from servers.addressing import moving
 from servers.drifting import deciding
 from servers.drifting.drift_rules import Decision
-from servers.models import Address, Discrepancy, Firewall, Server
+from servers.models import Address, Discrepancy, Firewall, Outage, Server
 from servers.networking import firewall_rules, firewalls
 from servers.networking.firewall_rules import Policy
 from servers.providers.simulated.control import Control
 from servers.safeguarding import safeguard_rules as law
 from servers.safeguarding import safeguards
 from tests.support.machines import first_ip, server_of
-from tests.support.world import Customer, World
+from tests.support.world import Customer, World, paris
 from tickets.models import Ticket
 
 pytestmark = pytest.mark.django_db
@@ -196,3 +197,40 @@ def test_what_is_cut_off_while_it_is_being_made_is_cut_off(world: World, server:
     restriction.refresh_from_db()
     assert restriction.effective_at is not None
     assert providers.get("sim-1").blocked(Server.objects.get(pk=server.pk).provider_ref) == {str(address.ip)}
+
+
+def test_it_is_down_until_it_is_back_and_the_whole_time_is_credited(
+    world: World, alice: Customer, server: Server, cloud: Control
+) -> None:
+    """720 h in April; 0.1 % of them is 43.2 min; 150 - 43.2 = 106.8 min, two hours begun, 10 % of EUR 9.00."""
+    world.until(paris("2026-04-08 10:00"))
+    cloud.vanish(server.provider_ref)
+    watch(world)
+    world.advance(minutes=30, sweeps=["servers.reconcile"])
+    cloud.plan("create", "transient", times=1)
+    remade(world, server)
+    world.work()
+    Server.objects.filter(pk=server.pk).update(state="failed")  # nobody gives up on it
+    watch(world)
+    Server.objects.filter(pk=server.pk).update(state="creating")
+    watch(world)
+    assert Outage.objects.get().until is None
+    world.until(paris("2026-04-08 12:29"))
+    world.until(paris("2026-04-08 12:30"))
+    assert Server.objects.get(pk=server.pk).state == "running"
+    row = Outage.objects.get()
+    assert (row.since, row.until) == (paris("2026-04-08 10:00"), world.now)
+    watch(world)
+    world.until(paris("2026-05-01 00:30"))
+    world.sweep("servers.availability")
+    credit = ServiceCredit.objects.get(account=Account.objects.get(pk=alice.account.pk))
+    assert (credit.cents, credit.evidence["minutes_down"]) == (90, 150)
+    assert credit.evidence["minutes_measured"] == 720 * 60, "it has been its owner's all the month"
+
+
+def test_what_is_given_up_is_not_down(world: World, server: Server, cloud: Control) -> None:
+    lost(world, cloud, server)
+    remade(world, server)
+    Server.objects.filter(pk=server.pk).update(state="destroying")
+    watch(world)
+    assert Outage.objects.get().until == world.now
