@@ -1,10 +1,10 @@
 """Traffic from the host's counters: read, counted once, kept by hour and by month, warned of (SRV-4, SRV-5)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from panel import terms
@@ -15,7 +15,7 @@ from panel.core.models import Operation
 from servers import providers, rules, traffic_rules, upgrading
 from servers.models import DoubtfulReading, Meter, Server, TrafficHour, TrafficMonth, TrafficReading
 from servers.providers import Counters
-from servers.traffic_rules import Flag, Reading
+from servers.traffic_rules import DOUBTED, Claim, Flag, Reading
 
 
 def record(server: Server, read: Counters, *, now: datetime) -> int:
@@ -31,7 +31,7 @@ def record(server: Server, read: Counters, *, now: datetime) -> int:
             return 0
         previous = Reading(meter.epoch, meter.rx_bytes, meter.tx_bytes, meter.at) if meter.at else None
         current = Reading(read.epoch, read.rx_bytes, read.tx_bytes, read.at, read.width, read.from_zero)
-        added = traffic_rules.delta(previous, current, read.link_bps)
+        added = traffic_rules.delta(previous, current, read.link_bps, _claims(meter))
         if added.flag is Flag.REPLAY:
             return 0
         since = meter.at or min(server.ready_at or read.at, read.at)
@@ -50,6 +50,18 @@ def record(server: Server, read: Counters, *, now: datetime) -> int:
         share_out(server, added.rx, added.tx, since, read.at, now)
         live.publish([f"server:{server.pk}"], "servers.meter.read", {"id": server.pk})
         return added.total
+
+
+def _claims(meter: Meter) -> Iterator[Claim]:
+    """What the meter's counter stands upon that was doubted, newest first: it has not fallen since."""
+    heard = TrafficReading.objects.filter(server_id=meter.server_id, epoch=meter.epoch, at__lte=meter.at)
+    doubts = DoubtfulReading.objects.filter(server_id=meter.server_id)
+    for row in heard.filter(verdict__in=DOUBTED).order_by("-at"):
+        since = heard.filter(at__gt=row.at).exclude(verdict=Flag.LATE)
+        if since.filter(Q(rx_bytes__lt=row.rx_bytes) | Q(tx_bytes__lt=row.tx_bytes)).exists():
+            return
+        doubt = doubts.get(at=row.at)
+        yield Claim(doubt.rx_bytes, doubt.tx_bytes, doubt.since)
 
 
 def _doubt(

@@ -1,10 +1,12 @@
 """The pure law of counters: what one more reading adds to a server's traffic (SRV-4). Integers, bytes, no clock.
 
 Counters grow within an epoch and may begin anew, wrap, miss samples, come twice or late. Nothing is ever counted twice;
-what was carried between the last reading and the loss of a counter is lost, and never guessed.
+what was carried between the last reading and the loss of a counter is lost, and never guessed. A value that no link
+can carry does not stay: a counter that falls back from it goes on where it was before.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -33,6 +35,8 @@ class Flag(StrEnum):
     """Earlier than the last reading, whose count holds what it tells: kept as evidence where it is not known yet."""
 
 
+DOUBTED = frozenset({Flag.QUARANTINED, Flag.ACCEPTED})
+"""What claimed more than the link can carry, whatever staff said of it."""
 UNHEARD = frozenset({Flag.REPLAY, Flag.LATE})
 """What adds nothing and does not become the last reading."""
 
@@ -53,6 +57,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a doubted reading claimed, in bytes, since the reading before it."""
+
+    rx: int
+    tx: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What a reading adds, in bytes. A quarantined one adds 0 and holds what it claimed in `claimed`, (rx, tx)."""
 
@@ -67,20 +80,39 @@ class Delta:
         return self.rx + self.tx
 
 
-def delta(previous: Reading | None, current: Reading, link_bps: int) -> Delta:
+def delta(previous: Reading | None, current: Reading, link_bps: int, claims: Iterable[Claim] = ()) -> Delta:
     """What `current` adds after `previous`, the last reading that was heard (None: there is none).
 
     `link_bps` bounds each direction by itself (bits per second). A quarantined reading does become the last one: the
-    next is compared with it, so that one absurd value cannot spoil those after it.
+    next is compared with it, so that one absurd value that stays cannot spoil those after it. `claims` are those that
+    `previous` stands upon, the newest first: asked for only where `current` falls within the epoch.
     """
     if previous is None:
         return Delta(current.rx, current.tx, Flag.NORMAL) if current.from_zero else Delta(0, 0, Flag.BASELINE)
     if current.at <= previous.at:
         return Delta(0, 0, Flag.REPLAY if current.at == previous.at else Flag.LATE)
-    rx, tx, flag = _grown(previous, current)
-    if max(rx, tx) > at_most(current.at - previous.at, link_bps):
+    ground = _ground(previous, current, claims)
+    rx, tx, flag = _grown(ground, current)
+    if max(rx, tx) > at_most(current.at - ground.at, link_bps):
         return Delta(0, 0, Flag.QUARANTINED, claimed=(rx, tx))
     return Delta(rx, tx, flag)
+
+
+def _ground(previous: Reading, current: Reading, claims: Iterable[Claim]) -> Reading:
+    """What `current` is compared with. One that falls takes back what was claimed, not what was carried since: it goes
+    on from the last good reading. The same whether staff accepted the claim or not, so that the order of their
+    decision and of the fall makes no difference."""
+    if not _fell(previous, current):
+        return previous
+    for claim in claims:
+        previous = replace(previous, rx=previous.rx - claim.rx, tx=previous.tx - claim.tx, at=claim.since)
+        if not _fell(previous, current):
+            break
+    return previous
+
+
+def _fell(previous: Reading, current: Reading) -> bool:
+    return current.epoch == previous.epoch and (current.rx < previous.rx or current.tx < previous.tx)
 
 
 def _grown(previous: Reading, current: Reading) -> tuple[int, int, Flag]:
@@ -92,7 +124,8 @@ def _grown(previous: Reading, current: Reading) -> tuple[int, int, Flag]:
         return rx, tx, Flag.NORMAL
     if current.width == 32:
         return rx % 2**32, tx % 2**32, Flag.NORMAL
-    return current.rx, current.tx, Flag.RESET  # the pair is one counter: if one side went back, both began anew
+    # only a side that went back surely began anew; of the other one, what it held before is counted already
+    return current.rx if rx < 0 else rx, current.tx if tx < 0 else tx, Flag.RESET
 
 
 def at_most(elapsed: timedelta, link_bps: int) -> int:

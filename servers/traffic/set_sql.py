@@ -32,7 +32,7 @@ _GROWN = "s.epoch = m.epoch AND s.rx_bytes >= m.rx_bytes AND s.tx_bytes >= m.tx_
 
 def _judged(seconds: str) -> str:
     """The readings beside their meters: `kind`, and what each adds. `seconds`: whole ones between them, or fewer."""
-    anew = f"(s.from_zero = 1 OR s.epoch = m.epoch) AND NOT ({_GROWN})"
+    anew = "s.from_zero = 1 AND s.epoch <> m.epoch"
     added = {
         side: f"CASE WHEN {_GROWN} THEN s.{side}_bytes - m.{side}_bytes WHEN {anew} THEN s.{side}_bytes ELSE 0 END"
         for side in ("rx", "tx")
@@ -43,7 +43,7 @@ SELECT {", ".join(f"s.{name}" for name, _kind in STAGED)}, m.account_id, m.at AS
   {added["tx"]} AS tx, CASE WHEN {_GROWN} THEN '{Flag.NORMAL}' ELSE '{Flag.RESET}' END AS flag,
   CASE WHEN m.closed_at IS NOT NULL OR m.at = s.at THEN {KNOWN}
        WHEN m.at > s.at THEN {LATE}
-       WHEN m.at IS NULL OR (s.width = 32 AND s.epoch = m.epoch AND NOT ({_GROWN})) THEN {ODD}
+       WHEN m.at IS NULL OR (s.epoch = m.epoch AND NOT ({_GROWN})) THEN {ODD}
        WHEN {added["rx"]} > {bound} OR {added["tx"]} > {bound} THEN {ODD}
        ELSE {PLAIN} END AS kind
 FROM staged s LEFT JOIN servers_meter m ON m.server_id = s.server_id"""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers.traffic_rules import UNHEARD, Delta, Flag, Reading, delta
+from servers.traffic_rules import UNHEARD, Claim, Delta, Flag, Reading, delta
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 LINK = 10_000_000_000
@@ -18,14 +18,19 @@ def reading(rx: int, tx: int, minute: int, epoch: str = "boot:1", **other: objec
 
 
 def metered(readings: list[Reading], link: int = LINK) -> list[Delta]:
-    """What a meter that keeps the last reading makes of them, one after the other."""
+    """What a meter that keeps the last reading, and the claims that it stands upon, makes of them one by one."""
     last: Reading | None = None
     found = []
+    claims: list[tuple[Reading, Claim]] = []
     for one in readings:
-        added = delta(last, one, link)
+        added = delta(last, one, link, [claim for _, claim in reversed(claims)])
         found.append(added)
-        if added.flag not in UNHEARD:
-            last = one
+        if added.flag in UNHEARD:
+            continue
+        claims = [(at, why) for at, why in claims if at.epoch == one.epoch and at.rx <= one.rx and at.tx <= one.tx]
+        if added.flag is Flag.QUARANTINED and last is not None:
+            claims.append((one, Claim(*added.claimed, last.at)))
+        last = one
     return found
 
 
@@ -96,8 +101,15 @@ def test_a_32_bit_counter_wraps_without_loss(loads: list[int]) -> None:
 
 
 def test_a_64_bit_counter_that_goes_back_began_anew() -> None:
+    assert delta(reading(5_000, 700, 1), reading(120, 80, 2), LINK) == Delta(120, 80, Flag.RESET)
+
+
+def test_of_a_pair_only_the_side_that_went_back_began_anew() -> None:
+    """The other side's first 700 bytes are counted already, and nothing is counted twice."""
     found = delta(reading(5_000, 700, 1), reading(120, 800, 2), LINK)
-    assert found == Delta(120, 800, Flag.RESET)
+    assert found == Delta(120, 100, Flag.RESET)
+    gb = 10**9
+    assert delta(reading(1_000, 30 * gb, 1), reading(900, 30 * gb + 5, 2), LINK).total == 905
 
 
 def test_the_first_look_counts_only_what_began_in_our_sight() -> None:
@@ -118,3 +130,43 @@ def test_more_than_the_link_can_carry_is_kept_apart_and_spoils_nothing_after_it(
     assert [added.flag for added in found] == [Flag.NORMAL, Flag.QUARANTINED, Flag.NORMAL]
     assert [added.total for added in found] == [0, 0, 1_000]
     assert found[1].claimed == (beyond, 5)
+
+
+ABSURD = 2**50
+glitches = st.sampled_from(["true", "true", "glitch", "glitch of one side", "two glitches"])
+
+
+@given(st.lists(st.tuples(loads, glitches), max_size=30), st.sampled_from([32, 64]))
+def test_a_glitch_adds_nothing_and_takes_nothing(life: list[tuple[tuple[int, int], str]], width: int) -> None:
+    """A value that no link can carry, and the true one after it: the sum is what was carried."""
+    step, absurd, link = (10**6, 2**31, 10**6) if width == 32 else (10**9, ABSURD, LINK)
+    rx = tx = minute = 0
+    readings = [reading(0, 0, 0, width=width)]
+    for (more_rx, more_tx), what in life:
+        rx, tx, minute = rx + more_rx % step, tx + more_tx % step, minute + 1
+        match what:
+            case "true":
+                readings.append(reading(rx, tx, minute, width=width))
+            case "glitch":
+                readings.append(reading(rx + absurd, tx + absurd, minute, width=width))
+            case "glitch of one side":
+                readings.append(reading(rx, tx + absurd, minute, width=width))
+            case "two glitches":
+                readings.append(reading(rx + absurd, tx, minute, width=width))
+                minute += 1
+                readings.append(reading(rx + 7 + absurd * 3 // 2, tx, minute, width=width))
+    readings.append(reading(rx + 10, tx, minute + 1, width=width))
+    assert sum(added.total for added in metered(readings, link)) == rx + 10 + tx
+
+
+def test_what_was_counted_upon_a_glitch_is_not_counted_again_below_it() -> None:
+    gb = 10**9
+    found = metered([reading(gb, 0, 0), reading(ABSURD, 0, 1), reading(ABSURD + 5, 0, 2), reading(gb + 9, 0, 3)])
+    assert [added.total for added in found] == [gb, 0, 5, 4]
+    assert found[-1].flag is Flag.NORMAL
+
+
+def test_a_counter_that_falls_below_the_last_good_reading_began_anew() -> None:
+    gb = 10**9
+    found = metered([reading(gb, 0, 0), reading(ABSURD, 0, 1), reading(40, 0, 2)])
+    assert found[-1] == Delta(40, 0, Flag.RESET)

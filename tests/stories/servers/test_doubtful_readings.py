@@ -120,6 +120,24 @@ def test_discarded_is_discarded_for_good(world: World, server: Server, doubt: Do
     assert line.quantity == 1
 
 
+@pytest.mark.parametrize("accepted_first", [True, False])
+def test_a_counter_that_falls_back_adds_no_more_than_it_grew(
+    world: World, server: Server, doubt: DoubtfulReading, accepted_first: bool
+) -> None:
+    """Whether staff accepts the claim before it falls or after: what they accepted, and what was carried since."""
+    billing = world.staff("billing")
+    if accepted_first:
+        doubtful.accept(doubt.pk, reason="Measured.", actor=billing, now=world.now)
+    world.advance(minutes=5)
+    assert read(server, world, GB + 1000) == 1000
+    if not accepted_first:
+        assert used(server) == GB + 1000
+        doubtful.accept(doubt.pk, reason="Measured.", actor=billing, now=world.now)
+    assert used(server) == GB + CLAIMED + 1000
+    world.advance(minutes=5)
+    assert read(server, world, GB + 500) == GB + 500, "nothing is in doubt any more: this one began anew"
+
+
 def test_it_needs_a_reason_and_the_right_role(world: World, doubt: DoubtfulReading) -> None:
     with pytest.raises(RuleViolation, match="why"):
         doubtful.accept(doubt.pk, reason=" ", actor=world.staff("billing"), now=world.now)

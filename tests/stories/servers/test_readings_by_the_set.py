@@ -68,6 +68,10 @@ class Life:
                 rx, width = rx % 2**20, 32
             case "absurd":
                 rx += 10**15
+            case "glitch" | "glitch of one side":  # its counter is not there at the next look
+                if at > self.at[pk]:
+                    self.at[pk], self.counter[pk] = at, (rx, tx)
+                rx, tx = rx + 2**50, tx + 2**50 * (look.fate == "glitch")
             case "again":
                 at = self.at[pk]
         if at > self.at[pk]:
@@ -140,7 +144,8 @@ def lived(batches: Iterable[tuple[list[Look], list[Turn]]], life: Life, bring: B
 
 
 amounts = st.one_of(st.just(0), st.integers(0, 10**6), st.integers(0, 3 * GB))
-fates = st.sampled_from([*["grows"] * 8, "reset", "new epoch", "strange epoch", "wrap", "absurd", "again"])
+befalls = ["reset", "new epoch", "strange epoch", "wrap", "absurd", "glitch", "glitch of one side", "again"]
+fates = st.sampled_from([*["grows"] * 8, *befalls])
 gaps = st.one_of(st.integers(300, 2400), st.integers(300, 2400), st.integers(-900, 4000), st.integers(3600, 90_000))
 looks = st.builds(Look, st.integers(0, 2), gaps, amounts, amounts, fates)
 turns = st.builds(
@@ -165,6 +170,9 @@ def test_to_the_byte_as_one_by_one(cloud: Control) -> None:
     @example(
         [([Look(0, 300, 5000, 5000, "grows")], []), ([Look(0, 300, 1000, 7, "reset"), Look(0, 600, 9, 9, "grows")], [])]
     )
+    @example(
+        [([Look(0, 300, 5000, 5000, "grows")], []), ([Look(0, 300, 9, 9, "glitch"), Look(0, 600, 9, 9, "grows")], [])]
+    )
     @given(scripts)
     def same(script: list[tuple[list[Look], list[Turn]]]) -> None:
         one, other = (lived(script, Life(servers, bob, world.now), bring) for bring in (singly, by_the_set))
@@ -178,6 +186,20 @@ def brought(world: World, server: Server, rx: int, *, seconds: int) -> in_bulk.I
     row = Server.objects.select_related("subscription").get(pk=server.pk)
     said = (row.subscription.anchor_on, row.subscription.terms_version, row.warn_percent)
     return in_bulk.ingest([Taken(server.pk, *said, read)], now=read.at)
+
+
+@pytest.mark.parametrize("bring", [singly, by_the_set])
+def test_a_glitch_is_not_charged_by_either_way(cloud: Control, bring: Bring) -> None:
+    """30 GB, then an absurd value, then one kilobyte more: what was counted is not counted again as a reset."""
+    world = World("2026-03-02 09:00")
+    server = server_of(world, world.customer())
+    steps = [(0, 0), (30 * GB, 30 * GB), (2**50, 30 * GB), (30 * GB + 1000, 30 * GB + 5), (900, 30 * GB + 10)]
+    for number, (rx, tx) in enumerate(steps):
+        at = world.now + timedelta(hours=number + 1)
+        bring([(server.pk, Counters("one", rx, tx, at, link_bps=LINK))], at)
+    month = TrafficMonth.objects.get(server=server)
+    assert (month.rx_bytes, month.tx_bytes) == (30 * GB + 1000 + 900, 30 * GB + 10)
+    assert DoubtfulReading.objects.count() == 1
 
 
 def test_what_is_ordinary_takes_as_many_questions_for_many_as_for_few(cloud: Control, count_of: Any) -> None:
