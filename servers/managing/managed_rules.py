@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from servers.networking import firewall_rules
+from servers.networking import firewall_rules, reverse_rules
 from servers.networking.firewall_rules import Policy, Rule
 
 OPTION = "vps-managed"
@@ -41,5 +41,5 @@ def is_mail_address(text: str) -> bool:
 
 
 def host_name(name: str, published: str) -> str:
-    """What the server calls itself to others: its published name, else one that is nobody's."""
-    return published or f"{name}.localdomain"
+    """What the server calls itself to others: its published name, else one that is nobody's; always a host name."""
+    return next(filter(None, map(reverse_rules.host_name, (published, f"{name}.localdomain"))), "server.localdomain")

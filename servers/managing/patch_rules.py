@@ -11,7 +11,11 @@ from panel.core.money import Cents, round_cents
 from panel.terms.numbers import PatchTerms, UpdateTerms
 
 MOST = 5_000  # of one report
-_INSTALLED_ANEW = re.compile(r"^Inst (\S+) \[(\S+)\] \((\S+) ([^)\[]*)")
+LONGEST_WORD = 120
+_PACKAGE = r"[a-z0-9][a-z0-9+.-]*(?::[a-z0-9]+)?"
+_VERSION, _SOURCES = r"[A-Za-z0-9.+:~-]+", r"[A-Za-z0-9 .,:/+~_-]*"
+_INSTALLED_ANEW = re.compile(rf"Inst ({_PACKAGE}) \[({_VERSION})\] \(({_VERSION}) ({_SOURCES})\[[a-z0-9-]+\]\)[^\n]*")
+"""What is no such line is left out: its words come from a machine whose root is a customer, and are said to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +32,16 @@ def parse(text: str) -> list[Waiting]:
     """What `apt-get --simulate dist-upgrade` says it would upgrade; packages that would come anew are none."""
     found = []
     for line in text.splitlines():
-        if (match := _INSTALLED_ANEW.match(line)) is not None:
-            name, installed, available, origin = match.groups()
-            found.append(Waiting(name[:120], installed[:120], available[:120], "security" in origin.lower()))
+        if (match := _INSTALLED_ANEW.fullmatch(line)) is not None:
+            name, installed, available, sources = match.groups()
+            if max(map(len, (name, installed, available))) <= LONGEST_WORD:
+                found.append(Waiting(name, installed, available, "security" in sources.lower()))
     return found[:MOST]
+
+
+def is_package(name: str) -> bool:
+    """Whether a package can have this name, alone or with its architecture."""
+    return len(name) <= LONGEST_WORD and re.fullmatch(_PACKAGE, name) is not None
 
 
 @dataclass(frozen=True, slots=True)

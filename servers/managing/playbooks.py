@@ -7,6 +7,7 @@ Nothing of the person's or the machine's own settings of SSH or ansible is read.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ FOLDER = Path(settings.BASE_DIR) / "ansible" / "managed"
 MOST_LINES = 2_000
 LONGEST_LINE = 1_200_000  # bytes
 LAST_WORDS = 2_000  # characters kept of what it says on its error output
+_MARKS = ("{{", "{%", "{#")  # of a template, which ansible would carry out here
+_ADDRESS, _USER = re.compile(r"[0-9A-Fa-f:][0-9A-Fa-f.:]*"), re.compile(r"[a-z_][a-z0-9_-]*")
+_HOST_KEY = re.compile(r"[a-z][a-z0-9@.-]* [A-Za-z0-9+/]+=*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,12 @@ def play(
 ) -> Outcome:
     """Run `playbook` of ansible/managed on one server with `words` as its variables; each line goes to `heard`.
 
-    A second run of the same changes nothing. ProviderError: code "unreachable" where nobody answered, "host_key" where
-    somebody else did, "timeout" after `timeout` seconds, "failed" with the task's own words where one failed.
+    No word is ever a template: what looks like one is refused before anything begins, and the others are marked. A
+    second run of the same changes nothing. ProviderError: code "words" for such ones or a target that is none,
+    "unreachable" where nobody answered, "host_key" where somebody else did, "timeout" after `timeout` seconds, "failed"
+    with the task's own words where one failed.
     """
+    _check(target, words)
     with _workshop(target, words) as shop:
         process = subprocess.Popen(
             [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.json", "-e", "@words.json",
@@ -91,6 +98,39 @@ def play(
         if process.returncode != 0:
             raise ProviderError(f"ansible ended with {process.returncode}: {''.join(errors)[-500:]}", code="failed")
         return outcome
+
+
+def _check(target: Target, words: Mapping[str, Any]) -> None:
+    """Words and targets come from customers, their machines and places: ProviderError, which does not repeat them."""
+    if any(mark in text for text in _texts(words) for mark in _MARKS):
+        raise ProviderError("a template stands among the words of a run", permanent=True, code="words")
+    fits = _ADDRESS.fullmatch(target.address) and _USER.fullmatch(target.user)
+    if not fits or not _HOST_KEY.fullmatch(" ".join(target.host_key.split()[:2])):
+        raise ProviderError("no plain address, user and host key to go to", permanent=True, code="words")
+
+
+def _texts(words: object) -> Iterator[str]:
+    """Every string within, also those that name something."""
+    if isinstance(words, str):
+        yield words
+    elif isinstance(words, Mapping):
+        for pair in words.items():
+            yield from _texts(pair)
+    elif isinstance(words, Iterable):
+        for one in words:
+            yield from _texts(one)
+
+
+def plain(words: Any) -> Any:
+    """The same as JSON in which each string is marked as words alone: ansible never carries it out as a template."""
+    match words:
+        case str():
+            return {"__ansible_unsafe": words}
+        case Mapping():
+            return {key: plain(one) for key, one in words.items()}
+        case list() | tuple():
+            return [plain(one) for one in words]
+    return words
 
 
 def _counted(outcome: Outcome, line: Line) -> Line | None:
@@ -135,7 +175,7 @@ def _workshop(target: Target, words: Mapping[str, Any]) -> Iterator[Path]:
         }  # fmt: skip
         _write(shop / "inventory.json", json.dumps({"all": {"hosts": {"server": host}}}))
         _write(shop / "ansible.cfg", "[defaults]\n")  # or it would look for one elsewhere
-        _write(shop / "words.json", json.dumps(dict(words)))
+        _write(shop / "words.json", json.dumps(plain(words)))
         yield shop
     finally:
         _hang_up(shop, target)

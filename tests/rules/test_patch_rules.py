@@ -1,6 +1,7 @@
 """The law of updates: what apt says is read as it is meant, security goes first, nothing is late before its instant
 (SRV-9); working days never count a week-end or a holiday (SUB-11)."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,6 +37,40 @@ def test_what_apt_says_is_read_and_what_comes_anew_is_no_update() -> None:
         Waiting("libssl3", "3.0.11-1~deb12u2", "3.0.15-1~deb12u1", security=True),
         Waiting("tzdata", "2024a-0", "2025a-0", security=False),
     ]
+
+
+HOSTILE = (
+    "{{lookup('pipe','id')}}", "{%x%}", "a{#b#}", "-oAPT::Update::Pre-Invoke::=id", "A", "a/../b", "a=1", "a*",
+    "a'b", 'a"b', "a;id", "a$(id)", "é", "a:b:c", "a" * 121, "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_a_line_with_words_that_no_package_has_is_no_update(words: str) -> None:
+    good = "Inst tzdata [2024a-0] (2025a-0 Debian:12.9/stable [all])"
+    lines = [
+        f"Inst {words} [1.0] (2.0 Debian:12/stable [amd64])", f"Inst a [{words}{{] (2.0 Debian:12/stable [amd64])",
+        f"Inst a [1.0] ({words}{{ Debian:12/stable [amd64])", f"Inst a [1.0] (2.0 Debian{{{words} [amd64])",
+    ]  # fmt: skip
+    assert patch_rules.parse("\n".join([*lines, good])) == [Waiting("tzdata", "2024a-0", "2025a-0", security=False)]
+
+
+PIECES = (
+    "Inst ", "a", "lib+x.y-1", ":amd64", " ", "[", "]", "(", ")", "1:2~3", "{{", "}}", "{%", "{#", "'", '"', "\n", "\t",
+    "\x85", "é", "security",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_nothing_that_is_read_can_be_a_template_or_a_quote(text: str) -> None:
+    for one in patch_rules.parse(text):
+        assert patch_rules.is_package(one.package)
+        assert not set(one.package + one.installed + one.available) & set("{}%#'\"\n \t$;|&<>`\\")
+
+
+def test_packages_of_another_architecture_and_sources_with_names_are_read() -> None:
+    text = "Inst libc6:i386 [2:2.36-9+deb12u8] (2:2.36-9+deb12u10 Docker CE:12, Debian-Security:12/a_b [i386]) []"
+    assert patch_rules.parse(text) == [Waiting("libc6:i386", "2:2.36-9+deb12u8", "2:2.36-9+deb12u10", security=True)]
 
 
 @given(st.text())
@@ -113,3 +148,14 @@ def test_no_address_breaks_out_of_the_file_it_stands_in(text: str) -> None:
 )  # fmt: skip
 def test_addresses_a_mailbox_cannot_have(address: str) -> None:
     assert not managed_rules.is_mail_address(address)
+
+
+@given(st.one_of(st.text(), st.sampled_from(HOSTILE)), st.one_of(st.just(""), st.text(), st.sampled_from(HOSTILE)))
+def test_what_a_server_is_called_is_a_host_name_whatever_it_is_made_of(name: str, published: str) -> None:
+    called = managed_rules.host_name(name, published)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", called)
+
+
+def test_a_published_name_comes_first() -> None:
+    assert managed_rules.host_name("web-1", "shop.example") == "shop.example"
+    assert managed_rules.host_name("web-1", "") == "web-1.localdomain"
