@@ -2,6 +2,7 @@
 up."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,32 +27,44 @@ FULL = ("capacity", "no valid host", "out of stock", "unavailable", "not availab
 BUSY = ("pending event", "task_state", "is locked", "is not in a", "incorrectinstancestate", "in vm_state")
 """What they say when a machine is occupied by something asked for before."""
 THROTTLED = ("requestlimitexceeded", "throttl", "rate limit")
+_ASKED = re.compile(r"(?<=url: )\S+|\?\S*|\S*(?:UserData|user_data|AWSAccessKeyId|Signature)=\S*")
 
 
 @contextmanager
 def asking(verb: str, label: str) -> Iterator[None]:
-    """Every exception within becomes a ProviderError of `verb` at the place `label`."""
+    """Every exception within becomes a ProviderError of `verb` at the place `label`, which stands alone: what it came
+    of may repeat the whole request."""
     try:
         yield
     except ProviderError:
         raise
     except NotImplementedError as error:  # libcloud's own word for what a vendor's driver cannot do
         raise not_supported(verb, label) from error
-    except InvalidCredsError as error:
-        raise ProviderError(f"{label} refuses our credentials", permanent=True, code="credentials") from error
+    except InvalidCredsError:
+        raise ProviderError(f"{label} refuses our credentials", permanent=True, code="credentials") from None
     except BaseHTTPError as error:
-        raise answered(error, verb, label) from error
+        raise answered(error, verb, label) from None
     except (requests.ConnectTimeout, requests.ConnectionError, socket.gaierror) as error:
         unknown = verb not in READING and not _never_sent(error)
-        raise ProviderError(f"{verb} at {label}: {error}", code="unreachable", unknown=unknown) from error
+        raise ProviderError(f"{verb} at {label}: {_named(error)}", code="unreachable", unknown=unknown) from None
     except (requests.RequestException, OSError) as error:
         raise ProviderError(
-            f"{verb} at {label}: {error}", code="unreachable", unknown=verb not in READING
-        ) from error  # fmt: skip
+            f"{verb} at {label}: {_named(error)}", code="unreachable", unknown=verb not in READING
+        ) from None  # fmt: skip
     except Exception as error:  # LibcloudError, and the bare ones drivers throw of an answer they did not expect
-        words = str(error) if isinstance(error, LibcloudError) else f"{type(error).__name__}: {error}"
+        words = without_what_was_asked(str(error)) if isinstance(error, LibcloudError) else _named(error)
         code = "unreachable" if isinstance(error, MalformedResponseError) else "failed"
-        raise ProviderError(f"{verb} at {label}: {words[:500]}", code=code, unknown=verb not in READING) from error
+        raise ProviderError(f"{verb} at {label}: {words}", code=code, unknown=verb not in READING) from None
+
+
+def without_what_was_asked(text: str) -> str:
+    """At most 500 characters of what was said, without addresses and what follows a question mark: there some places
+    are told what boots first, with our key and signature."""
+    return _ASKED.sub("...", text)[:500]
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {without_what_was_asked(str(error))}".removesuffix(": ")
 
 
 def answered(error: BaseHTTPError, verb: str, label: str) -> ProviderError:
@@ -81,7 +94,7 @@ def _said(error: BaseHTTPError) -> str:
     said: Any = error.message
     if isinstance(said, dict):
         said = said.get("message") or said.get("error") or said
-    return str(said or "")[:500]
+    return without_what_was_asked(str(said or ""))
 
 
 def _asked_to_wait(error: BaseHTTPError) -> int:

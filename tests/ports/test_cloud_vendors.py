@@ -1,5 +1,7 @@
 """Real vendors' drivers behind the port, against their vendors' own HTTP: the same promises, on good days and bad."""
 
+import base64
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +13,8 @@ from servers.providers.libcloud_adapter import LibcloudProvider
 from servers.rules import Power
 from tests.support.vendors.stages import KEY, LARGE, SLOW, STAGES, Stage, stage
 from tests.support.vendors.wire import Answer
+
+SCRIPT = "export PASSWORD=h0rse-batt3ry"
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +119,6 @@ def test_keys_and_the_first_boot_go_with_the_order(far: Stage) -> None:
 
 
 def _plain(text: str) -> str:
-    import base64
-
     return text if text.startswith("#!") else base64.b64decode(text).decode()
 
 
@@ -130,6 +132,22 @@ def test_an_answer_lost_after_the_create_is_an_unknown_outcome_and_the_retry_fin
     assert (lost.value.kind, lost.value.code) == (Failure.UNKNOWN, "unreachable")
     found = far.cloud.create(far.spec())
     assert [str(machine["id"]) for machine in far.machines()] == [found.ref]
+
+
+def test_what_boots_first_and_what_a_request_is_signed_with_are_in_no_error(far: Stage) -> None:
+    far.vendor.loses(*far.creating)
+    with pytest.raises(ProviderError) as lost:
+        far.cloud.create(far.spec(first_boot=SCRIPT))
+    told = "".join(traceback.format_exception(lost.value))
+    assert "batt3ry" not in told
+    for part in ("UserData", "user_data", "AWSAccessKeyId", "Signature", "?", *_pieces(SCRIPT)):
+        assert part not in str(lost.value)
+    assert "ConnectionError" in str(lost.value), "what went wrong is said"
+
+
+def _pieces(text: str) -> list[str]:
+    """What cannot be missing from its Base64 wherever it begins."""
+    return [base64.b64encode(b" " * before + text.encode()).decode()[8:-8] for before in range(3)]
 
 
 def test_a_machine_that_went_while_it_was_being_removed_is_gone(far: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 """Any libcloud driver behind the port: found again by token, believed after a second look, honest about its limits."""
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.core.checks import run_checks
 from django.test import override_settings
 from libcloud.common.exceptions import BaseHTTPError
-from libcloud.common.types import InvalidCredsError
+from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 from libcloud.compute.base import Node as VendorNode
 from libcloud.compute.base import NodeAuthSSHKey, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.types import NodeState
@@ -206,6 +208,28 @@ def test_every_failure_is_one_error_that_says_whether_to_ask_again(
     with pytest.raises(ProviderError) as failed:
         cloud.list()
     assert (failed.value.permanent, failed.value.code) == (permanent, code)
+
+
+SECRET = "/?Action=RunInstances&UserData=c2VjcmV0&Signature=c2VjcmV0"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError(f"Max retries exceeded with url: {SECRET} (Caused by NewConnectionError('refused'))"),
+        requests.ReadTimeout(f"http://ec2{SECRET}"), requests.TooManyRedirects(f"more than 30: 'https://ec2{SECRET}'"),
+        OSError(f"url: {SECRET}"), LibcloudError(f"no answer of http://ec2{SECRET} at all"), ValueError(SECRET),
+        MalformedResponseError(f"not XML: http://ec2{SECRET}"), BaseHTTPError(500, f"at http://ec2{SECRET} it failed"),
+        BaseHTTPError(403, SECRET), BaseHTTPError(400, str({"error": f"http://ec2{SECRET}"})),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_no_failure_repeats_what_was_asked(cloud: LibcloudProvider, error: Exception) -> None:
+    cloud.driver.error = error  # type: ignore[attr-defined]
+    with pytest.raises(ProviderError) as failed:
+        cloud.list()
+    told = "".join(traceback.format_exception(failed.value)) + str(failed.value)
+    assert "c2VjcmV0" not in told
 
 
 def test_what_cannot_be_met_is_refused_before_anything_is_made(cloud: LibcloudProvider) -> None:
