@@ -50,6 +50,8 @@ def refusal(subscription: Subscription) -> str:
         return _("An additional address is not on the server that it was ordered with. Move it back first.")
     if server.doubtful_readings.filter(state=DoubtfulReading.State.WAITING).exists():
         return _("A traffic reading of this server is still being checked by our team.")
+    if Meter.objects.filter(server=server, closed_at=None, failing_since__isnull=False).exists():
+        return _("The traffic of this server cannot be read at the moment. Please try again later.")
     if enforcement.restrictions_on(server) or _waiting_for_release(server):
         return _("This service is restricted at the moment and cannot go to another account.")
     return ""

@@ -13,7 +13,7 @@ from panel.core.actors import CLOCK
 from panel.core.errors import ProviderError
 from panel.core.models import Operation
 from servers import providers, rules, traffic_rules, upgrading
-from servers.models import DoubtfulReading, Meter, Server, TrafficHour, TrafficMonth, TrafficReading
+from servers.models import AddressHolding, DoubtfulReading, Meter, Server, TrafficHour, TrafficMonth, TrafficReading
 from servers.providers import Counters
 from servers.traffic_rules import DOUBTED, Claim, Flag, Reading
 
@@ -47,7 +47,7 @@ def record(server: Server, read: Counters, *, now: datetime) -> int:
         meter.save()
         if added.flag is Flag.QUARANTINED:
             _doubt(server, meter.account_id, added, since, read, now)
-        share_out(server, added.rx, added.tx, since, read.at, now)
+        _charge(server, added, since, read.at, now)
         live.publish([f"server:{server.pk}"], "servers.meter.read", {"id": server.pk})
         return added.total
 
@@ -78,8 +78,26 @@ def _doubt(
     )  # fmt: skip
 
 
-def share_out(server: Server, rx: int, tx: int, since: datetime, until: datetime, now: datetime) -> None:
-    """Share the bytes out over the hours they were carried in; months begin on a full hour, so hours make months."""
+def _charge(server: Server, added: traffic_rules.Delta, since: datetime, until: datetime, now: datetime) -> None:
+    """Share the bytes out; of a reading that spans a hand-over, what lies before it by time stays the giver's."""
+    held = AddressHolding.objects.filter(server=server, is_first=True)
+    taken = held.filter(until=None, since__gt=since).first()
+    given = held.filter(until=taken.since).exclude(account=taken.account_id).first() if taken else None
+    if taken is None or given is None:
+        share_out(server, added.rx, added.tx, since, until, now)
+        return
+    at = min(taken.since, until)
+    rx, tx = (rules.spread(amount, since, until, [at])[0][1] for amount in (added.rx, added.tx))
+    share_out(server, rx, tx, since, at, now, giver=given.account_id)
+    if at < until:
+        share_out(server, added.rx - rx, added.tx - tx, at, until, now)
+
+
+def share_out(
+    server: Server, rx: int, tx: int, since: datetime, until: datetime, now: datetime, *, giver: int | None = None
+) -> None:
+    """Share the bytes out over the hours they were carried in; months begin on a full hour, so hours make months.
+    Those of a `giver`, who had the server before, are charged to nobody any more and used up the included volume."""
     edges = rules.hours_in(since, until)
     slots = {
         start.replace(minute=0, second=0, microsecond=0): (part_rx, part_tx)
@@ -92,7 +110,7 @@ def share_out(server: Server, rx: int, tx: int, since: datetime, until: datetime
         month = rules.month_at(server.subscription.anchor_on, hour)
         before = months.get(month, (0, 0))
         months[month] = (before[0] + part_rx, before[1] + part_tx)
-    payers = {month: _add_month(server, month, *amounts, now) for month, amounts in months.items()}
+    payers = {month: _add_month(server, month, *amounts, now, giver=giver) for month, amounts in months.items()}
     for hour, amounts in slots.items():
         if any(amounts):
             add_hour(server.pk, hour, amounts, payers[rules.month_at(server.subscription.anchor_on, hour)])
@@ -114,12 +132,18 @@ def add_hour(server_id: int, hour: datetime, amounts: tuple[int, int], account_i
     )  # fmt: skip
 
 
-def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: datetime) -> int:
-    """The account that the bytes are charged to."""
+def _add_month(server: Server, month: rules.Month, rx: int, tx: int, now: datetime, *, giver: int | None) -> int:
+    """The account whose bytes they are."""
     row, _ = TrafficMonth.objects.get_or_create(
         server=server, starts_on=month.starts_on,
         defaults={"account_id": server.account_id, "ends_on": month.ends_on, "included_bytes": server.included_bytes},
     )  # fmt: skip
+    if giver is not None and giver != row.account_id:
+        TrafficMonth.objects.filter(pk=row.pk).update(
+            rx_bytes=F("rx_bytes") + rx, tx_bytes=F("tx_bytes") + tx,
+            given_rx_bytes=F("given_rx_bytes") + rx, given_tx_bytes=F("given_tx_bytes") + tx,
+        )  # fmt: skip
+        return giver
     if rx or tx:
         TrafficMonth.objects.filter(pk=row.pk).update(rx_bytes=F("rx_bytes") + rx, tx_bytes=F("tx_bytes") + tx)
         row.rx_bytes, row.tx_bytes = row.rx_bytes + rx, row.tx_bytes + tx

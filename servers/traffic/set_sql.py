@@ -1,8 +1,9 @@
 """The law of `traffic_rules` for ordinary readings, as SQL over all readings of a batch at once.
 
 Ordinary is a later reading of an open meter that surely is no more than its link can carry, whose bytes belong to one
-month that has its row. Each condition errs on the careful side: what is not surely ordinary is left to Python, where
-the law stands in full. Both dialects judge by the same words (`JUDGED`); they differ in how they write.
+month that has its row, and that does not span a hand-over. Each condition errs on the careful side: what is not surely
+ordinary is left to Python, where the law stands in full. Both dialects judge by the same words (`JUDGED`); they differ
+in how they write.
 
 `staged` holds one reading of each server, with what its subscription says: the month that it falls into (`starts_on`,
 `month_at`, the instant at which that begins), the client's own threshold, and which of the numbered terms count.
@@ -44,6 +45,8 @@ SELECT {", ".join(f"s.{name}" for name, _kind in STAGED)}, m.account_id, m.at AS
   CASE WHEN m.closed_at IS NOT NULL OR m.at = s.at THEN {KNOWN}
        WHEN m.at > s.at THEN {LATE}
        WHEN m.at IS NULL OR (s.epoch = m.epoch AND NOT ({_GROWN})) THEN {ODD}
+       WHEN EXISTS (SELECT 1 FROM servers_addressholding h WHERE h.server_id = s.server_id AND h.is_first
+                    AND h.until IS NULL AND h.since > m.at) THEN {ODD}
        WHEN {added["rx"]} > {bound} OR {added["tx"]} > {bound} THEN {ODD}
        ELSE {PLAIN} END AS kind
 FROM staged s LEFT JOIN servers_meter m ON m.server_id = s.server_id"""

@@ -14,10 +14,11 @@ from panel.core import live
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
 from servers import actions, fleet, keys, metering, selectors
-from servers.models import AddressHolding, KeyOnServer, Server, ServerAction, SshKey
+from servers.models import AddressHolding, KeyOnServer, Server, ServerAction, SshKey, TrafficHour
 from servers.providers import Counters
 from servers.providers.simulated.control import Control
 from servers.rules import Verb
+from servers.traffic import in_bulk
 from servers.verbs import power
 from tests.stories.servers.test_keys import add, line
 from tests.support.machines import GB, first_ip, server_of
@@ -131,6 +132,51 @@ def test_traffic_is_each_ones_own(cloud: Control) -> None:
     assert (seen.used, seen.overage_now) == (20 * GB, 20 * 130)
     assert seen.included == 0
     assert Consumption.objects.get().account == alice.account
+
+
+@pytest.mark.parametrize("by_the_set", [False, True])
+def test_what_was_carried_before_the_instant_stays_the_givers(cloud: Control, by_the_set: bool) -> None:
+    """Nobody read the meter for twenty minutes, ten of them hers: half of the 40 GB is not his to pay."""
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    world.advance(hours=1)
+    read(server, world, 0)
+    world.advance(minutes=1)
+    read(server, world, 100 * GB)
+    world.advance(minutes=10)
+    accepted(world, offered(world, server, alice, bob), bob)
+    world.advance(minutes=10)
+    if by_the_set:
+        row = Server.objects.select_related("subscription").get(pk=server.pk)
+        said = Counters("one", 140 * GB, 0, world.now, link_bps=10**12)
+        taken = in_bulk.Taken(row.pk, row.subscription.anchor_on, row.subscription.terms_version, None, said)
+        assert in_bulk.ingest([taken], now=world.now).singly == 1
+    else:
+        read(server, world, 140 * GB)
+    server.refresh_from_db()
+    seen = selectors.traffic(server, now=world.now)
+    assert (seen.used, seen.overage_now) == (20 * GB, 20 * 130)
+    hours = {one.account_id: one.rx_bytes for one in TrafficHour.objects.filter(server_id=server.pk)}
+    assert hours == {alice.account.pk: 120 * GB, bob.account.pk: 20 * GB}
+    world.advance(minutes=10)
+    read(server, world, 150 * GB)
+    assert selectors.traffic(server, now=world.now).used == 30 * GB
+
+
+def test_it_does_not_go_while_its_meter_cannot_be_read(cloud: Control) -> None:
+    world = World()
+    alice, bob = world.customer(), world.customer("Bob")
+    server = server_of(world, alice)
+    made = offered(world, server, alice, bob)
+    metering.failed(server, "no answer", now=world.now)
+    with pytest.raises(RuleViolation):
+        accepted(world, made, bob)
+    assert "cannot be read" in transfers.why_not(server.subscription, now=world.now)
+    read(server, world, 0)
+    accepted(world, made, bob)
+    server.refresh_from_db()
+    assert server.account == bob.account
 
 
 def test_each_ones_line_rests_on_what_they_used(cloud: Control) -> None:
