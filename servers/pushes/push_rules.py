@@ -19,6 +19,10 @@ class Refused(Exception):
     """The message is not the place's, or no message at all; `str` says why, for staff."""
 
 
+class Unreadable(Refused):
+    """It is the place's, who may therefore read why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """One message: its own id at the place, the machine it is about, and what it calls the change."""
@@ -55,12 +59,19 @@ def verify(secrets: Iterable[str], header: str, raw: bytes, *, now: datetime) ->
 
 
 def read(raw: bytes) -> Push:
-    """What a verified message says. Refused where it names no event or no machine."""
+    """What a verified message says. Unreadable where it names no event or no machine, or in words nobody can keep."""
     try:
         told = json.loads(raw)
-        found = Push(str(told["id"]), str(told["ref"]), str(told.get("kind", "")), raw)
+        found = Push(str(told["id"]), str(told["ref"]), str(told.get("kind", ""))[:LONGEST_KIND], raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused("not to be understood") from error
-    if not 0 < len(found.id) <= LONGEST_ID or not 0 < len(found.ref) <= LONGEST_REF or "\0" in found.id + found.ref:
-        raise Refused("an id that cannot be one")
+        raise Unreadable("not to be understood") from error
+    if not 0 < len(found.id) <= LONGEST_ID or not 0 < len(found.ref) <= LONGEST_REF:
+        raise Unreadable("an id that cannot be one")
+    if not all(map(_can_be_kept, (found.id, found.ref, found.kind))):
+        raise Unreadable("words that cannot be kept: a NUL, or half of a character")
     return found
+
+
+def _can_be_kept(text: str) -> bool:
+    """Whether both databases take it: JSON can say NUL and lone surrogates, which are no UTF-8 text of theirs."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)

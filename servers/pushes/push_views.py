@@ -32,7 +32,8 @@ def receive(request: HttpRequest, place: str) -> HttpResponse:
         pushes.receive(place, raw, request.headers, now=clock.now())
     except push_rules.Refused as refused:
         log.warning("message of %s refused: %s", place, refused)
-        return JsonResponse({"error": "signature refused"}, status=400)
+        unreadable = isinstance(refused, push_rules.Unreadable)
+        return JsonResponse({"error": str(refused) if unreadable else "signature refused"}, status=400)
     except DatabaseError:
         log.exception("message of %s not kept", place)
         return JsonResponse({"error": "try again"}, status=503)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from panel.core import due, operations
 from panel.core.models import Operation
 from servers import monitoring, providers, reconcile
-from servers.models import CloudPush, Server, ServerAction
+from servers.models import CloudPush, Discrepancy, Server, ServerAction
 from servers.pushes import push_rules
 from servers.pushes.push_rules import Refused
 from servers.rules import ON_THE_HOST, Finding, Power, State, Verb
@@ -23,6 +23,9 @@ from servers.rules import ON_THE_HOST, Finding, Power, State, Verb
 KEPT = timedelta(days=30)
 QUIET = timedelta(days=1)
 """After so long without a refused message nobody needs to look any more."""
+
+RENEWED = timedelta(minutes=1)
+"""How often a finding of refused messages is written anew at most."""
 
 
 def secrets(place: str) -> list[str]:
@@ -41,8 +44,8 @@ def receive(place: str, raw: bytes, headers: Mapping[str, str], *, now: datetime
         _for_staff(place, str(refused), now=now)
         raise
     row = CloudPush(
-        place=place, event_id=push.id, ref=push.ref, kind=push.kind[: push_rules.LONGEST_KIND],
-        digest=hashlib.sha256(raw).hexdigest(), received_at=now,
+        place=place, event_id=push.id, ref=push.ref, kind=push.kind, digest=hashlib.sha256(raw).hexdigest(),
+        received_at=now,
     )  # fmt: skip
     try:
         with transaction.atomic():
@@ -57,7 +60,10 @@ def receive(place: str, raw: bytes, headers: Mapping[str, str], *, now: datetime
 
 
 def _for_staff(place: str, why: str, *, now: datetime) -> None:
-    """One finding a place, however many come."""
+    """One finding a place, however many come: it is written once in a while, since anybody can send one."""
+    open_one = Discrepancy.objects.filter(place=place, kind=Finding.PUSH, ref=place, resolved_at=None)
+    if open_one.filter(last_seen__gt=now - RENEWED).exists():
+        return
     words = f"a message that is not this place's was refused: {why}"
     reconcile.keep(place, [reconcile.Seen(Finding.PUSH, place, words)], now, kinds=())
 

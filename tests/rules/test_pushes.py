@@ -53,3 +53,14 @@ def test_any_body_is_read_or_refused(raw: bytes) -> None:
         return
     assert 0 < len(push.id) <= push_rules.LONGEST_ID
     assert 0 < len(push.ref) <= push_rules.LONGEST_REF
+
+
+@given(st.sampled_from(("id", "ref", "kind")), st.sampled_from(("\0", "\ud800", "a\0b", "\udfff\ud800", "é\udc80")))
+def test_words_that_cannot_be_kept_are_refused_wherever_they_stand(where: str, words: str) -> None:
+    with pytest.raises(Refused, match="cannot be kept"):
+        push_rules.read(json.dumps({"id": "e1", "ref": "m1", "kind": "on", where: words}).encode())
+
+
+def test_what_a_change_is_called_is_cut_at_its_longest() -> None:
+    push = push_rules.read(json.dumps({"id": "e1", "ref": "m1", "kind": "k\U0001f600" * 80}).encode())
+    assert len(push.kind) == push_rules.LONGEST_KIND

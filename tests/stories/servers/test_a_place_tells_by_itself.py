@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from panel.core import clock, operations
 from panel.core.models import Event, Operation
@@ -122,6 +124,36 @@ def test_a_message_that_is_not_the_places_is_refused_and_staff_sees_it_once(
     assert Discrepancy.objects.get(pk=finding.pk).resolved_at is None, "no comparison of machines ends it"
     pushes.forget(world.now + timedelta(days=1, seconds=1))
     assert Discrepancy.objects.get(pk=finding.pk).resolved_at is not None
+
+
+def test_however_many_are_refused_their_finding_is_written_once_a_minute(world: World, cloud: Control) -> None:
+    def forged(word: bytes = b"{}") -> None:
+        with pytest.raises(push_rules.Refused):
+            pushes.receive("sim-1", word, {}, now=world.now)
+
+    forged()
+    first = Discrepancy.objects.get()
+    for _ in range(5):
+        world.advance(seconds=10)
+        with CaptureQueriesContext(connection) as asked:
+            forged(b'{"other": "words"}')
+        assert [one["sql"].split()[0] for one in asked.captured_queries] == ["SELECT"]
+    assert Discrepancy.objects.get().last_seen == first.last_seen
+    world.advance(seconds=10)
+    forged()
+    assert Discrepancy.objects.get().last_seen == world.now, "after a minute it is seen again"
+    Discrepancy.objects.update(resolved_at=world.now)
+    forged()
+    assert Discrepancy.objects.filter(resolved_at=None).count() == 1, "one that is over is no reason to be silent"
+
+
+@pytest.mark.parametrize("where", ["id", "ref", "kind"])
+@pytest.mark.parametrize("words", ["a\0b", "\ud800"])
+def test_words_that_no_database_keeps_are_refused_and_not_asked_for_again(
+    world: World, cloud: Control, where: str, words: str
+) -> None:
+    assert sent(world, json.dumps({"id": "e1", "ref": "m1", "kind": "on", where: words}).encode()) == 400
+    assert (CloudPush.objects.count(), Discrepancy.objects.get().kind) == (0, "push")
 
 
 def test_it_may_come_before_the_answer_to_the_creation(world: World, cloud: Control) -> None:
