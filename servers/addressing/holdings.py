@@ -47,16 +47,24 @@ def on_machine(server: Server) -> list[AddressHolding]:
 
 
 def adopt(server: Server, ips: Sequence[str], *, now: datetime) -> None:
-    """Write down the addresses that a place gave the machine of its own accord, the first one first (SRV-3)."""
-    known = {str(ip) for ip in server.holdings.filter(until=None).values_list("address__ip", flat=True)}
+    """Write down the addresses that a place gave the machine of its own accord, the first one first (SRV-3). Those of
+    a machine before it, lost or exchanged, go back; so does what a lost machine of another server's had. None given:
+    nothing changes."""
+    if not ips:
+        return
+    held = {str(one.address.ip): one for one in server.holdings.now().select_related("address")}
+    give_back(server, [one for ip, one in held.items() if ip not in ips], now=now)
     for ip in ips:
-        if ip in known:
+        if ip in held:
             continue
         family = ip_address(ip).version
         address, _ = Address.objects.get_or_create(ip=ip, defaults={"place": server.place, "family": family})
+        for one in AddressHolding.objects.now().filter(address=address).select_related("address", "server"):
+            give_back(one.server, [one], now=now)
         Address.objects.filter(pk=address.pk).update(state=Address.State.HELD, free_at=None, place=server.place)
-        _hold(server, address, is_first=not known, now=now)
-        known.add(ip)
+        _hold(server, address, is_first=False, now=now)
+    if not server.holdings.now().filter(is_first=True).exists():
+        server.holdings.now().filter(address__ip=ips[0]).update(is_first=True)
 
 
 def _hold(server: Server, address: Address, *, is_first: bool, now: datetime) -> AddressHolding:

@@ -13,8 +13,9 @@ from panel.core.actors import SYSTEM, Actor
 from panel.core.errors import ProviderError, RuleViolation
 from panel.core.models import Operation
 from panel.core.states import move
-from servers import actions, host_keys, providers, provisioning, rules
+from servers import actions, host_keys, places, providers, provisioning, rules
 from servers.action_log import attach, begin, told
+from servers.addressing import holdings
 from servers.drifting import drift_rules
 from servers.drifting.drift_rules import Decision, Found
 from servers.drifting.drift_wording import SENTENCES
@@ -104,7 +105,8 @@ def _locked(server_id: int | None) -> Server | None:
 
 
 def _remake(row: Discrepancy, *, actor: Actor, now: datetime) -> None:
-    """The server begins once more, with what it holds: addresses, keys, firewall and price stay."""
+    """The server begins once more, with what it holds: keys, firewall and price stay, and its addresses where the
+    place does not choose them."""
     server = _server_of(row)
     move(server, State.CREATING, TRANSITIONS)
     server.provider_ref, server.host_key, server.rescue_since = "", "", None
@@ -118,7 +120,8 @@ def _remake(row: Discrepancy, *, actor: Actor, now: datetime) -> None:
     mail.send(
         "servers/remade", to=server.account.billing_email, lang=server.account.language, now=now,
         account_id=server.account_id, subject=server, key=f"servers.remade:{row.pk}",
-        context={"server": server, "last": last.taken_at if last else None},
+        context={"server": server, "last": last.taken_at if last else None,
+                 "other_address": places.capabilities(server.place).chooses_address},
     )  # fmt: skip
     told(server, "servers.server.remade", now=now, actor=actor, rule=RULE)
 
@@ -186,13 +189,15 @@ class AdoptMachine(_Decided):
         if node is None or node.token not in (server.token, providers.mark(server.token)):
             raise ProviderError(f"{row.ref} is not a machine of this server", permanent=True, code="not_ours")
         key = cloud.host_key(row.ref) if cloud.capabilities.host_key else ""
-        return {"power": str(node.power), "host_key": key}
+        given = list(node.addresses) if cloud.capabilities.chooses_address else []
+        return {"power": str(node.power), "host_key": key, "given": given}
 
     def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
         row = self._row(op)
         server = Server.objects.select_for_update().get(pk=_server_of(row).pk)
         server.provider_ref, server.host_key, server.power = row.ref, result["host_key"], result["power"]
         server.save(update_fields=["provider_ref", "host_key", "power"])
+        holdings.adopt(server, result["given"], now=now)
         server.discrepancies.filter(kind=Finding.MISSING, resolved_at=None).update(resolved_at=now)
         self.settled(row, "servers.discrepancy.adopted", now)
 

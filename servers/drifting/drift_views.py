@@ -13,7 +13,7 @@ from panel.core.web import actor, page, say
 from servers import actions, places, wording
 from servers.drifting import deciding, drift_rules
 from servers.drifting.drift_rules import Decision
-from servers.drifting.drift_wording import DONE, EFFECTS, ICONS, LABELS, SENTENCES
+from servers.drifting.drift_wording import DONE, EFFECTS, ELSEWHERE, ICONS, LABELS, SENTENCES
 from servers.models import Discrepancy
 
 
@@ -35,6 +35,8 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Discrepancy.objects.select_related("server__account", "operation"), pk=pk)
     asked = request.POST.get("decision", "") if request.method == "POST" else ""
     state, cards, error = deciding.found(row), [], ""
+    chooses = places.capabilities(row.place).chooses_address
+    effects = {**EFFECTS, **ELSEWHERE} if chooses else EFFECTS
     for decision in drift_rules.offered(state):
         sent = request.POST if asked == decision else None
         form = DecideForm(sent, ref=row.ref, auto_id=f"{decision}-%s")
@@ -51,7 +53,7 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
                 return redirect("servers:staff_finding", row.pk)
         refused = drift_rules.why_not(state, decision)
         cards.append({
-            "decision": decision, "title": LABELS[decision], "effect": EFFECTS[decision], "icon": ICONS[decision],
+            "decision": decision, "title": LABELS[decision], "effect": effects[decision], "icon": ICONS[decision],
             "form": form, "reason": SENTENCES[refused] if refused else "", "danger": decision is not Decision.ADOPT,
         })  # fmt: skip
     context = {

@@ -16,6 +16,18 @@ LABELS: Mapping[Decision, str | Promise] = {
 ICONS: Mapping[Decision, str] = {
     Decision.REMOVE: "trash", Decision.ADOPT: "server", Decision.REMAKE: "undo", Decision.TRUST: "key"
 }  # fmt: skip
+ELSEWHERE: Mapping[Decision, str | Promise] = {
+    Decision.ADOPT: _(
+        "It becomes the machine of this server: its disk, its host key, its power and its addresses are what counts "
+        "from then on. Addresses that only the lost machine had go back."
+    ),
+    Decision.REMAKE: _(
+        "A new machine is made at the same place with the same size, system and keys. The place chooses its address, "
+        "which can be another one; the old one goes back. Everything that was on the old disk stays lost; the latest "
+        "backup can be put back afterwards. The customer is told by mail."
+    ),
+}
+"""The effects where the place chooses the addresses itself."""
 EFFECTS: Mapping[Decision, str | Promise] = {
     Decision.REMOVE: _(
         "The place is asked to remove it with its disk, after a last look that it still belongs to no server."

@@ -1,6 +1,9 @@
 """As staff I put right what the panel must not decide by itself: a lost machine is made anew, a second one taken on or
 removed, a changed host key trusted once I have compared it (SRV-1, SRV-2)."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import PermissionDenied
 
@@ -8,11 +11,12 @@ from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
 from servers import providers
+from servers.addressing import holdings
 from servers.drifting import deciding
 from servers.drifting.drift_rules import Decision
-from servers.models import Discrepancy, Server
+from servers.models import Address, Discrepancy, Server
 from servers.providers.simulated.control import Control
-from tests.support.machines import server_of
+from tests.support.machines import first_ip, holder_names, server_of, simulated_place
 from tests.support.world import Customer, World
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +77,52 @@ def test_a_lost_machine_is_made_anew_with_all_that_the_server_holds(
     world.advance(minutes=5, sweeps=LOOK)
     assert not Discrepancy.objects.filter(resolved_at=None).exists()
     assert world.failed_operations() == []
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Iterator[Control]:
+    with simulated_place(tmp_path, gives_addresses="10.44.0.0/28") as control:
+        yield control
+
+
+def test_where_the_place_chooses_the_address_the_old_one_goes_back(chosen: Control) -> None:
+    world = World()
+    alice, bob, sam = world.customer(), world.customer("Bob"), world.staff("infrastructure")
+    server = server_of(world, alice)
+    old = first_ip(server)
+    chosen.vanish(server.provider_ref)
+    assert first_ip(server_of(world, bob, name="bob-1")) == old, "the place gives it to whoever comes next"
+    assert holder_names(old, world) == [str(bob.account)]
+    world.sweep("servers.reconcile")
+    decided(world, finding("missing"), Decision.REMAKE, sam)
+    world.advance(seconds=30)
+    assert Server.objects.get(pk=server.pk).state == "running"
+    assert first_ip(server) != old
+    (mail,) = world.mails("servers/remade", alice.account)
+    assert "Its address can be another one" in mail.content.body
+    assert "system, addresses" not in mail.content.body
+    assert world.failed_operations() == []
+
+
+@pytest.mark.parametrize("decision", [Decision.REMAKE, Decision.ADOPT])
+def test_an_address_that_only_the_lost_machine_had_is_held_no_longer(chosen: Control, decision: Decision) -> None:
+    world = World()
+    server, sam = server_of(world, world.customer()), world.staff("infrastructure")
+    old, lost = first_ip(server), world.now
+    twin = chosen.twin(server.provider_ref) if decision is Decision.ADOPT else ""
+    chosen.vanish(server.provider_ref)
+    if twin:
+        chosen.put_address(twin, "10.44.0.9", there=True)
+    else:  # the place has it for somebody who is none of ours
+        foreign = providers.NodeSpec("SUB-X", "x", "debian-12", providers.Size("s", 1, 1024, 20), "sim-1")
+        providers.get("sim-1").create(foreign)
+    world.advance(minutes=5, sweeps=["servers.reconcile"])
+    decided(world, finding("duplicate" if twin else "missing"), decision, sam)
+    world.advance(seconds=30)
+    (held,) = server.holdings.now()
+    assert (held.is_first, str(held.address.ip) != old) == (True, True)
+    assert Address.objects.get(ip=old).state == "quarantine"
+    assert (holder_names(old, world), len(holdings.holders_between(old, lost, lost))) == ([], 1)
 
 
 def test_a_lost_machine_that_comes_back_meanwhile_is_no_second_one(
