@@ -70,6 +70,7 @@ def spec_of(server: Server, ip: str) -> providers.NodeSpec:
         place=server.place, address="" if capabilities.chooses_address else ip,
         keys=(*keys, *permits.keys_on(server), *managed.keys_on(server)),
         first_boot=server.first_boot if capabilities.first_boot else "", snapshot=restoring.source_of(server),
+        turn=max(server.actions.filter(verb=Verb.CREATE).count(), 1),
     )  # fmt: skip
 
 

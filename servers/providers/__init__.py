@@ -58,6 +58,8 @@ class NodeSpec:
     """A shell script run once, as root, at the first start; empty for none."""
     snapshot: str = ""
     """The place's name of the snapshot its disk begins as, in place of `image`; empty for none."""
+    turn: int = 1
+    """Which machine of the token it is: each that was lost and is made anew counts."""
 
 
 @dataclass(frozen=True, slots=True)

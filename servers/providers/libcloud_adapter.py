@@ -59,7 +59,14 @@ POWERS: Mapping[str, Power] = {
 START = ("start_node", "ex_start_node", "ex_power_on_node", "ex_start")
 STOP = ("stop_node", "ex_stop_node", "ex_power_off_node", "ex_shutdown_node", "ex_stop")
 SHUT_DOWN = ("ex_shutdown_node", "ex_shutdown_graceful")
+TURN = "#"  # between the token and the turn of a machine that is made anew
 RENAME = ("ex_rename_node", "ex_set_server_name")
+
+
+def once(spec: NodeSpec) -> str:
+    """Under which a place makes one machine however often it is asked: of its own for each that is made anew, for a
+    place remembers the ended one."""
+    return spec.token if spec.turn == 1 else f"{spec.token}{TURN}{spec.turn}"
 
 
 class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
@@ -233,7 +240,7 @@ class LibcloudProvider(ImagesAsSnapshots, CloudProvider):
         if self._takes("ex_metadata"):
             order["ex_metadata"] = {METADATA_KEY: spec.token}
         if self._takes("ex_clienttoken"):
-            order["ex_clienttoken"] = spec.token[:64]
+            order["ex_clienttoken"] = once(spec)
         user_data = self._user_data()
         if user_data and (spec.keys or spec.first_boot):
             order[user_data] = first_boot_script(spec)

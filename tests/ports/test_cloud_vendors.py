@@ -49,6 +49,20 @@ def test_the_same_token_is_the_same_machine_on_whatever_page(far: Stage) -> None
     assert far.cloud.find("SUB-9") is None
 
 
+def test_a_lost_machine_is_made_anew_under_its_token(far: Stage) -> None:
+    lost, other = made(far), made(far, "SUB-10")
+    far.cloud.destroy(lost.ref)
+    anew = far.cloud.create(far.spec(turn=2))
+    assert anew.ref not in (lost.ref, other.ref)
+    assert far.cloud.create(far.spec(turn=2)).ref == anew.ref
+    found = far.cloud.find("SUB-1")
+    assert found is not None
+    assert (found.ref, found.token) == (anew.ref, "SUB-1")
+    far.cloud.destroy(anew.ref)
+    assert far.cloud.create(far.spec(turn=3)).ref not in (lost.ref, anew.ref)
+    assert len(far.machines()) == 2
+
+
 def test_power_name_and_the_end_are_read_back(far: Stage) -> None:
     node, cloud = made(far), far.cloud
     for verb, power in ((cloud.stop, Power.OFF), (cloud.start, Power.ON), (cloud.reboot, Power.ON)):

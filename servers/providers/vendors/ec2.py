@@ -14,10 +14,8 @@ from libcloud.compute.drivers.ec2 import EC2Response
 
 from panel.core.errors import ProviderError
 from servers.providers import Capabilities, Node, NodeSpec, Size
-from servers.providers.libcloud_adapter import LibcloudProvider
+from servers.providers.libcloud_adapter import TURN, LibcloudProvider
 from servers.rules import Power
-
-LONGEST_TOKEN = 64
 
 
 class Answer(EC2Response):
@@ -35,7 +33,7 @@ class Vendor(LibcloudProvider):
 
     driver: Any
     notes = (
-        "Found again by the client token, under which a second order gives the first machine.",
+        "Found again by the client token, under which a second order gives the first; one made anew has its own.",
         "Sizes are instance types, images their `ami-` ids; without a `location` the place chooses the zone.",
         "A soft stop asks the machine, a hard one forces it.",
         "A new size needs the machine off; its disk stays as it is.",
@@ -52,7 +50,7 @@ class Vendor(LibcloudProvider):
 
     def find(self, token: str) -> Node | None:
         with self._asking("list"):
-            told = self.driver.list_nodes(ex_filters={"client-token": token[:LONGEST_TOKEN]})
+            told = self.driver.list_nodes(ex_filters={"client-token": [token, f"{token}{TURN}*"]})
         alive = [node for node in map(self._ours, told) if node.power is not Power.GONE]
         return replace(alive[0], token=token) if alive else None
 
@@ -86,9 +84,6 @@ class Vendor(LibcloudProvider):
 
     # ------------------------------------------------------------ below
 
-    def _order(self, spec: NodeSpec) -> dict[str, Any]:
-        return super()._order(spec) | {"ex_clienttoken": spec.token[:LONGEST_TOKEN]}
-
     def _system(self, code: str) -> NodeImage:
         wanted = str(self.config.get("images", {}).get(code, code))
         with self._asking("catalogue"):
@@ -101,7 +96,7 @@ class Vendor(LibcloudProvider):
         return spec.name
 
     def _token(self, node: VendorNode) -> str:
-        return super()._token(node) or str((node.extra or {}).get("client_token") or "")
+        return super()._token(node) or str((node.extra or {}).get("client_token") or "").partition(TURN)[0]
 
     def _size(self, node: VendorNode) -> str:
         return str((node.extra or {}).get("instance_type") or "")

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from panel.core.actors import Actor
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import providers
+from servers import providers, provisioning
 from servers.addressing import holdings
 from servers.drifting import deciding
 from servers.drifting.drift_rules import Decision
@@ -71,6 +71,7 @@ def test_a_lost_machine_is_made_anew_with_all_that_the_server_holds(
     assert sorted(str(ip) for ip in now.holdings.attached().values_list("address__ip", flat=True)) == held
     assert now.holdings.count() == server.holdings.count(), "held without a gap"
     assert cloud.refs() == [now.provider_ref], "one machine"
+    assert provisioning.spec_of(now, held[0]).turn == 2, "not the order of the lost one, repeated"
     (mail,) = world.mails("servers/remade", alice.account)
     assert "What was on its disk is lost" in mail.content.body
     assert len(world.mails("servers/ready")) == 1

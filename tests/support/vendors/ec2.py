@@ -7,6 +7,7 @@ client tokens without minding them.
 import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 from unittest import mock
@@ -73,8 +74,10 @@ class Ec2(Vendor):
             self.hidden = self.lag
             query["InstanceType"] = self.another_size or query["InstanceType"]
         if query.get("Filter.1.Name") == "client-token":
-            known = self.made.get(query["Filter.1.Value.1"], ("i-0", ""))[0]
-            query |= {"Filter.1.Name": "instance-id", "Filter.1.Value.1": known}
+            wanted = [query.pop(name) for name in list(query) if name.startswith("Filter.1.Value.")]
+            known = [made[0] for token, made in self.made.items() if any(fnmatchcase(token, one) for one in wanted)]
+            query["Filter.1.Name"] = "instance-id"
+            query |= {f"Filter.1.Value.{number}": one for number, one in enumerate(known or ["i-0"], 1)}
         if asked.path == "/DescribeInstances" and self.hidden > 0:
             self.hidden -= 1
             return Answer(200, NOBODY.format(ec2.NAMESPACE))
