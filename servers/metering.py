@@ -17,6 +17,8 @@ from servers.models import AddressHolding, DoubtfulReading, Meter, Server, Traff
 from servers.providers import Counters
 from servers.traffic_rules import DOUBTED, Claim, Flag, Reading
 
+NO_COUNT = "its counter tells what is no count of bytes"
+
 
 def record(server: Server, read: Counters, *, now: datetime) -> int:
     """Count one reading in one transaction: reading, hours, month, warnings (SRV-4). Returns the bytes it added.
@@ -184,8 +186,11 @@ def warn(server: Server, month: TrafficMonth, now: datetime) -> None:
 
 
 def read(server: Server, *, now: datetime) -> Counters:
-    """Ask the host; outside any transaction. ProviderError when it does not answer."""
-    return providers.get(server.place).counters(server.provider_ref, now=now)
+    """Ask the host; outside any transaction. ProviderError when it does not answer, or with what is no count."""
+    found = providers.get(server.place).counters(server.provider_ref, now=now)
+    if not traffic_rules.fits(found.rx_bytes, found.tx_bytes):
+        raise ProviderError(NO_COUNT, code="failed")
+    return found
 
 
 def last_reading(server: Server, *, now: datetime) -> None:

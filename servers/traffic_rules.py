@@ -37,6 +37,8 @@ class Flag(StrEnum):
 
 DOUBTED = frozenset({Flag.QUARANTINED, Flag.ACCEPTED})
 """What claimed more than the link can carry, whatever staff said of it."""
+MOST_BYTES = 2**62 - 1
+"""What a counter can hold for us: both directions together fit in 64 bits with a sign."""
 UNHEARD = frozenset({Flag.REPLAY, Flag.LATE})
 """What adds nothing and does not become the last reading."""
 
@@ -78,6 +80,11 @@ class Delta:
     def total(self) -> int:
         """Both directions together, as SRV-4 counts."""
         return self.rx + self.tx
+
+
+def fits(rx: int, tx: int) -> bool:
+    """Whether this can be a reading at all; what is no count of bytes is not even kept as a doubtful one."""
+    return 0 <= rx <= MOST_BYTES and 0 <= tx <= MOST_BYTES
 
 
 def delta(previous: Reading | None, current: Reading, link_bps: int, claims: Iterable[Claim] = ()) -> Delta:

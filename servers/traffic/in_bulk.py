@@ -16,7 +16,8 @@ from django.db import connection, transaction
 
 from panel import terms
 from panel.core import live
-from servers import metering, rules
+from panel.core.errors import ProviderError
+from servers import metering, rules, traffic_rules
 from servers.models import Server, TrafficMonth
 from servers.providers import Counters
 from servers.traffic import set_sql
@@ -54,6 +55,11 @@ class _MovedMeanwhile(Exception):
 def ingest(taken: Sequence[Taken], *, now: datetime) -> Ingested:
     """Count these readings, in their order in time for each server. One that cannot be counted stops no other."""
     report = Ingested()
+    unfit = {one.server_id for one in taken if not traffic_rules.fits(one.read.rx_bytes, one.read.tx_bytes)}
+    if unfit:
+        metering.missed(dict.fromkeys(unfit, ProviderError(metering.NO_COUNT, code="failed")), now=now)
+        report.failed = dict.fromkeys(unfit, metering.NO_COUNT)
+        taken = [one for one in taken if one.server_id not in unfit]
     try:
         later = _attempt(taken, now)
     except Exception:

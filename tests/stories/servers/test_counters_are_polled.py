@@ -1,6 +1,7 @@
 """As the provider I read the counters of a whole fleet in time, whichever machines and places do not answer (SRV-4)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from servers.models import Meter, Server, TrafficReading
 from servers.providers import Counters
 from servers.providers.simulated import SimulatedCloud
 from servers.providers.simulated.control import Control
-from servers.traffic import polling
+from servers.traffic import in_bulk, polling
 from tests.support.machines import server_of
 from tests.support.world import World
 
@@ -34,8 +35,6 @@ def servers(world: World) -> list[Server]:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place can tell the counters of one machine at a time."""
-    from dataclasses import replace
-
     able = SimulatedCloud.capabilities.fget
     assert able is not None
     monkeypatch.setattr(
@@ -122,3 +121,38 @@ def test_a_place_that_answers_nobody_is_left_alone_until_the_next_sweep(
     monkeypatch.undo()
     world.now += timedelta(minutes=5)
     assert swept(world).done == 5, "no machine pays for its place"
+
+
+@pytest.mark.parametrize("absurd", [2**63, 2**64 - 1, -1])
+def test_what_no_counter_can_tell_is_a_failure_of_its_meter_alone(
+    world: World, servers: list[Server], monkeypatch: pytest.MonkeyPatch, absurd: int
+) -> None:
+    for _ in range(2):
+        world.now += timedelta(minutes=5)
+        swept(world)
+    told = SimulatedCloud.counters_of
+    mad = servers[2]
+
+    def counters_of(cloud: SimulatedCloud, refs: Any, **more: Any) -> dict[str, Counters]:
+        found = dict(told(cloud, refs, **more))
+        found[mad.provider_ref] = replace(found[mad.provider_ref], tx_bytes=absurd)
+        return found
+
+    monkeypatch.setattr(SimulatedCloud, "counters_of", counters_of)
+    ingested: list[in_bulk.Ingested] = []
+    ingest = in_bulk.ingest
+
+    def noted(taken: Any, **more: Any) -> in_bulk.Ingested:
+        ingested.append(ingest(taken, **more))
+        return ingested[-1]
+
+    monkeypatch.setattr(in_bulk, "ingest", noted)
+    world.now += timedelta(minutes=5)
+    report = swept(world)
+    assert (report.done, len(report.failed), ingested[0].singly) == (4, 1, 0), "the others by the set"
+    assert mad.reference in report.failed[0]
+    assert Meter.objects.get(server=mad).failing_since == world.now
+    monkeypatch.setattr(SimulatedCloud, "counters_of", told)
+    world.now += timedelta(minutes=5)
+    swept(world)
+    assert Meter.objects.get(server=mad).failing_since is None
