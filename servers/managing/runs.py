@@ -29,7 +29,7 @@ PATIENCE = 900  # seconds
 MOST_LINES = 300
 LONGEST_WORDS = 2_000
 BEAT = 0.4  # seconds between two tellings of what goes on
-LATER = 15  # seconds, while others go on
+LATER, LATEST = 15, 300  # seconds, while others go on
 KEPT = timedelta(days=90)
 OPEN = (ManagedRun.State.WAITING, ManagedRun.State.RUNNING)
 
@@ -100,32 +100,40 @@ class GoOver(operations.Handler):
     kept = KEPT
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        under_way = Operation.objects.filter(kind=self.kind, state=Operation.State.RUNNING).exclude(pk=op.pk)
-        if under_way.count() >= settings.CLAUSE_MANAGED_AT_ONCE:  # workers have other things to do
-            raise NotYet(LATER, "other servers are gone over first")
-        run = ManagedRun.objects.select_related("server__subscription").get(pk=op.payload["run"])
-        service = ManagedService.objects.select_related("server__subscription").get(pk=run.server_id)
-        server = service.server
-        if not service.wanted or service.state != ManagedService.State.IN_FORCE or server.state != State.RUNNING:
-            return {"skipped": server.state}
-        if enforcement.held_by(server) or server.rescue_since is not None:
-            return {"skipped": "held"}
-        if managed_actions.why_not_at(server.place):
-            return {"skipped": "place"}
-        others = ManagedRun.objects.filter(server=server, state__in=OPEN).exclude(pk=run.pk)
-        if others.filter(state=ManagedRun.State.RUNNING).exists():
-            raise NotYet(LATER, "another run of the same server goes on")
-        if run.state != ManagedRun.State.RUNNING and others.filter(kind=run.kind).exists():
-            return {"skipped": "another"}  # staff tried this one again while a newer one waits
-        ManagedRun.objects.filter(pk=run.pk).update(
-            state=ManagedRun.State.RUNNING, began_at=now, edition=service.edition, lines=[], error=""
-        )
+        with transaction.atomic():
+            run, service, why_not = self._taken_up(op, now)
+        if why_not:
+            return {"skipped": why_not}
         telling = Telling(run)
         telling.tell()
         try:
             return _PLAYED[ManagedRun.Kind(run.kind)](service, telling, now)
         finally:
             telling.tell()
+
+    def _taken_up(self, op: Operation, now: datetime) -> tuple[ManagedRun, ManagedService, str]:
+        """The run goes on from here on, or why it is not needed; NotYet while others go on. The server is held, so that
+        of two of its runs one alone finds that none goes on."""
+        server = Server.objects.select_for_update(of=("self",)).select_related("subscription").get(
+            pk=op.payload["server"]
+        )  # fmt: skip
+        run = ManagedRun.objects.get(pk=op.payload["run"])
+        service = ManagedService.objects.get(pk=server.pk)
+        run.server = service.server = server
+        under_way = Operation.objects.filter(kind=self.kind, state=Operation.State.RUNNING).exclude(pk=op.pk)
+        if under_way.count() >= settings.CLAUSE_MANAGED_AT_ONCE:  # workers have other things to do
+            raise NotYet(_later(run), "other servers are gone over first")
+        others = ManagedRun.objects.filter(server=server, state__in=OPEN).exclude(pk=run.pk)
+        why_not = _why_not(service)
+        if not why_not and others.filter(state=ManagedRun.State.RUNNING).exists():
+            raise NotYet(LATER, "another run of the same server goes on")
+        if not why_not and run.state != ManagedRun.State.RUNNING and others.filter(kind=run.kind).exists():
+            why_not = "another"  # staff tried this one again while a newer one waits
+        if not why_not:
+            ManagedRun.objects.filter(pk=run.pk).update(
+                state=ManagedRun.State.RUNNING, began_at=now, edition=service.edition, lines=[], error=""
+            )
+        return run, service, why_not
 
     def to_keep(self, result: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in result.items() if key != "waiting"}
@@ -155,6 +163,22 @@ class GoOver(operations.Handler):
         if mine.update(state=ManagedRun.State.FAILED, ended_at=now, error=error[:LONGEST_WORDS]):
             server = Server.objects.get(pk=op.payload["server"])
             told(server, "servers.managed.failed", now=now, operation=op.pk, run=op.payload["run"])
+
+
+def _why_not(service: ManagedService) -> str:
+    """Why its server is not gone over now; "" where it is."""
+    server = service.server
+    if not service.wanted or service.state != ManagedService.State.IN_FORCE or server.state != State.RUNNING:
+        return server.state
+    if enforcement.held_by(server) or server.rescue_since is not None:
+        return "held"
+    return "place" if managed_actions.why_not_at(server.place) else ""
+
+
+def _later(run: ManagedRun) -> int:
+    """Seconds until it asks again for a worker: the more runs wait before it, the later."""
+    before = ManagedRun.objects.filter(state=ManagedRun.State.WAITING, pk__lt=run.pk).count()
+    return min(LATER * (1 + before // max(1, settings.CLAUSE_MANAGED_AT_ONCE)), LATEST)
 
 
 def _set_up(service: ManagedService, telling: Telling, now: datetime) -> dict[str, Any]:
