@@ -5,10 +5,12 @@ All are looked at every quarter of a minute, in parts by key; those whose page i
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import TypeAlias
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from panel.core import due
 from panel.core.errors import ProviderError
@@ -22,6 +24,7 @@ from servers.watching import asking, vitals
 
 PART = 500
 HANDS = 16
+STALE = timedelta(seconds=15)  # what a place said that long ago is asked for anew
 FEW = 50  # machines of a place that are asked for one by one; from here on its list is shorter
 
 Powers: TypeAlias = Mapping[str, Power]
@@ -35,10 +38,13 @@ def watch(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
     if dry_run:
         return due.SweepReport(would=[f"look at {name}" for name in rows.values_list("reference", flat=True)])
     report, by_place = due.SweepReport(), dict[str, Powers | ProviderError]()
+    began, at = monotonic(), now
     for part in in_parts(rows.select_related("vitals"), PART):
+        if (present := now + timedelta(seconds=monotonic() - began)) - at > STALE:
+            by_place, at = {}, present
         for place in {server.place for server in part} - set(by_place):
             by_place[place] = _listed(place)
-        report.done += _look(part, by_place, now=now)
+        report.done += _look(part, by_place, now=at)
     report.failed = [f"{at}: {said}" for at, said in sorted(by_place.items()) if isinstance(said, ProviderError)]
     outages.close_settled(now=now)
     return report
@@ -62,15 +68,19 @@ def attend(now: datetime, *, dry_run: bool = False) -> due.SweepReport:
 
 
 def look_at(server: Server, power: Power, *, now: datetime) -> bool:
-    """Apply what the server's place says of its machine just now; whether that is news."""
-    row = Server.objects.select_related("vitals").get(pk=server.pk)
-    return _look([row], {row.place: {row.provider_ref: power}}, now=now, rested=True) > 0
+    """Apply what the server's place says of its machine just now; whether that is news. `server` comes with `vitals`
+    selected, as it was read before its place was asked; `now` is the instant of that."""
+    return _look([server], {server.place: {server.provider_ref: power}}, now=now, rested=True) > 0
 
 
 def _look(
     servers: Sequence[Server], by_place: Mapping[str, Powers | ProviderError], *, now: datetime, rested: bool = False
 ) -> int:
-    """See what has changed of them, and how many; `servers` come with `vitals` selected."""
+    """See what has changed of them, and how many; `servers` come with `vitals` selected. `now` is an instant before
+    their places were asked: of whom something later is known already, nothing is touched."""
+    known = Server.objects.filter(_not_known_since(now), pk__in=[server.pk for server in servers])
+    open_to_news = set(known.values_list("pk", flat=True))
+    servers = [server for server in servers if server.pk in open_to_news]
     vitals.ensure(servers, now=now)
     waiting = ServerAction.objects.filter(state=ServerAction.State.WAITING, server__in=servers)
     busy = set(waiting.values_list("server_id", flat=True))
@@ -97,7 +107,8 @@ def note(server: Server, *, power: Power, reachable: bool | None, now: datetime)
     A machine that its owner switched off from inside is stopped from now on, so that the button to start it applies.
     """
     seen_at = now if reachable else server.seen_at
-    as_known = Server.objects.filter(pk=server.pk, power=server.power, reachable=server.reachable, state=server.state)
+    unheard = Server.objects.filter(_not_known_since(now), pk=server.pk)
+    as_known = unheard.filter(power=server.power, reachable=server.reachable, state=server.state)
     if not as_known.update(power=power, reachable=reachable, checked_at=now, seen_at=seen_at):
         return False
     outages.seen(server, power=power, reachable=reachable, now=now)
@@ -108,6 +119,12 @@ def note(server: Server, *, power: Power, reachable: bool | None, now: datetime)
         move(server, adopted, TRANSITIONS)
         told(server, "servers.server.went_off" if adopted is State.STOPPED else "servers.server.came_up", now=now)
     return True
+
+
+def _not_known_since(at: datetime) -> Q:
+    """Servers that were not looked at, and of which no action ended, after `at`."""
+    ended = ServerAction.objects.filter(server=OuterRef("pk"), finished_at__gt=at)
+    return (Q(checked_at=None) | Q(checked_at__lte=at)) & ~Q(Exists(ended))
 
 
 def _power(server: Server, said: Powers | ProviderError) -> Power:

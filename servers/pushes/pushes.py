@@ -78,8 +78,9 @@ class LookAtMachine(operations.Handler):
 
     def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
         place, ref = op.payload["place"], op.payload["ref"]
+        here = Server.objects.filter(place=place, provider_ref=ref, state__in=ON_THE_HOST)
+        server = here.select_related("vitals").first()
         node = providers.get(place).get(ref)
-        server = Server.objects.filter(place=place, provider_ref=ref, state__in=ON_THE_HOST).first()
         if server is not None:
             power = node.power if node is not None else Power.GONE
             return {"power": str(power), "changed": monitoring.look_at(server, power, now=now)}

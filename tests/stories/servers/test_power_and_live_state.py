@@ -1,16 +1,17 @@
 """As a customer I start, stop and reboot my server once per click, and see what it really does (SRV-8, SRV-12)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 
 from panel.console import repairs
-from panel.core import live
+from panel.core import due, live
 from panel.core.errors import RuleViolation
 from panel.core.models import Event
-from servers import actions, providers, provisioning
+from servers import actions, monitoring, providers, provisioning
 from servers.models import Discrepancy, Server, ServerAction
 from servers.providers.simulated.control import Control
 from servers.rules import Power, Verb
@@ -198,3 +199,19 @@ def test_discarded_after_its_server_has_gone_it_changes_nothing_there(cloud: Con
     asked.refresh_from_db()
     assert asked.state == ServerAction.State.CANCELLED
     assert not Event.objects.filter(kind="servers.server.stop_failed").exists()
+
+
+def test_what_a_place_said_before_an_action_ended_is_no_news(cloud: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was listed as running; then its owner switched it off; then the list was gone through."""
+    world = World()
+    alice = world.customer()
+    server = server_of(world, alice)
+    began, said = world.now, monitoring._listed("sim-1")
+    world.now += timedelta(seconds=9)
+    power.request(Server.objects.get(pk=server.pk), Verb.STOP, actor=alice.actor, now=world.now)
+    world.work()
+    monkeypatch.setattr(monitoring, "_listed", lambda place: said)
+    due.SWEEPS["servers.watch"].run(began)
+    server.refresh_from_db()
+    assert (server.state, server.power) == ("stopped", Power.OFF)
+    assert not Event.objects.filter(kind="servers.server.came_up").exists()
