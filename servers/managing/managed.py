@@ -5,7 +5,6 @@ import hashlib
 import secrets
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -13,15 +12,16 @@ from django.utils.translation import gettext_lazy
 
 from panel.core import events, operations
 from panel.core.actors import SYSTEM, Actor
-from panel.core.errors import NotYet, RuleViolation
-from panel.core.models import Event, Operation
-from servers import providers, remote
-from servers.action_log import published, told
+from panel.core.errors import RuleViolation
+from panel.core.models import Event
+from servers import remote
+from servers.action_log import told
 from servers.managing import managed_actions as actions
 from servers.managing import managed_rules, runs
 from servers.models import Mailbox, ManagedRun, ManagedService, PendingUpdate, RequiredUpdate, Server
 from servers.networking import firewalls
-from servers.rules import ON_THE_HOST, State
+from servers.own_keys import SetOwnKey
+from servers.rules import ON_THE_HOST
 from servers.verbs.power import hold
 
 RULE = "SRV-9"
@@ -45,11 +45,11 @@ def follow(server: Server, *, now: datetime) -> None:
         row.account_id, row.wanted, row.since = server.account_id, True, now
         row.private_key, row.public_key, row.due_at = private, f"{public} {COMMENT}", None
         row.edition += 1
-        _carry_out(row, ManagedService.State.WAITING, now=now)
+        SetManagedKey.carry_out(row, ManagedService.State.WAITING, now=now)
         told(server, "servers.managed.begun", now=now, rule=RULE)
     elif row is not None and row.wanted and not wanted:
         row.wanted, row.private_key, row.due_at = False, "", None
-        _carry_out(row, ManagedService.State.ENDING, now=now)
+        SetManagedKey.carry_out(row, ManagedService.State.ENDING, now=now)
         told(server, "servers.managed.ended", now=now, rule=RULE)
 
 
@@ -159,7 +159,7 @@ def again(event: Event, *, now: datetime) -> None:
     row = ManagedService.objects.select_for_update().filter(server=server, wanted=True).first()
     if row is not None:
         row.due_at, row.server = None, server
-        _carry_out(row, ManagedService.State.WAITING, now=now)
+        SetManagedKey.carry_out(row, ManagedService.State.WAITING, now=now)
 
 
 def _held(server: Server, actor: Actor) -> tuple[Server, ManagedService]:
@@ -180,54 +180,21 @@ def _changed(row: ManagedService, *, actor: Actor, now: datetime) -> ManagedRun 
     return None
 
 
-def _carry_out(row: ManagedService, state: ManagedService.State, *, now: datetime) -> None:
-    row.state, row.turn = state, row.turn + 1
-    row.operation = operations.enqueue(
-        SetManagedKey.kind, key=f"{SetManagedKey.kind}:{row.server_id}:{row.turn}", now=now,
-        account_id=row.account_id, subject=row.server, payload={"server": row.server_id},
-    )  # fmt: skip
-    row.save()
-    published(row.server, "servers.managed.changed")
-
-
 @operations.register
-class SetManagedKey(operations.Handler):
+class SetManagedKey(SetOwnKey):
     """The machine lets the managed service's key in exactly while the service is ordered; once it does, the first
     firewall is set and everything is set up."""
 
     kind = "servers.managed_key"
     label = gettext_lazy("Install or remove the managed service’s key")
     resumable = True
+    rows = ManagedService
+    changed = "servers.managed.changed"
+    failed = "servers.managed.key_failed"
 
-    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        row = ManagedService.objects.select_related("server").get(pk=op.payload["server"])
-        server = row.server
-        if server.state in {State.ORDERED, State.CREATING}:
-            raise NotYet(10, "the machine is still being made")
-        if server.state in ON_THE_HOST:
-            cloud = providers.get(server.place)
-            change = cloud.add_key if row.wanted else cloud.remove_key
-            change(server.provider_ref, row.public_key)
-        return {"turn": row.turn}
-
-    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
-        server = Server.objects.select_for_update().get(pk=op.payload["server"])
-        row = ManagedService.objects.select_for_update().get(pk=server.pk)
-        if result["turn"] != row.turn:
-            return  # it was changed meanwhile: its own operation follows
-        row.server = server
-        row.state = ManagedService.State.IN_FORCE if row.wanted else ManagedService.State.ENDED
+    def settled(self, row: ManagedService, *, now: datetime) -> None:
         row.due_at = now if row.wanted else None
-        row.save(update_fields=["state", "due_at"])
-        if row.wanted and server.state in ON_THE_HOST:
-            firewalls.begin_with(server, managed_rules.firewall(row.roles), now=now)
+        row.save(update_fields=["due_at"])
+        if row.wanted and row.server.state in ON_THE_HOST:
+            firewalls.begin_with(row.server, managed_rules.firewall(row.roles), now=now)
             runs.begin(row, ManagedRun.Kind.SETUP, actor=SYSTEM, now=now)
-        published(server, "servers.managed.changed")
-
-    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        mine = ManagedService.objects.filter(server_id=op.payload["server"], operation=op)
-        if mine.update(state=ManagedService.State.FAILED):
-            told(
-                Server.objects.get(pk=op.payload["server"]), "servers.managed.key_failed", now=now, actor=SYSTEM,
-                operation=op.pk,
-            )  # fmt: skip

@@ -5,20 +5,18 @@ terminal, and has the public key taken off the machine.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from panel.core import operations
-from panel.core.actors import SYSTEM, Actor
-from panel.core.errors import NotYet, RuleViolation
-from panel.core.models import Operation
-from servers import places, providers, remote
-from servers.action_log import published, told
+from panel.core.actors import Actor
+from panel.core.errors import RuleViolation
+from servers import places, remote
+from servers.action_log import told
 from servers.models import Server, TerminalPermit
-from servers.rules import ON_THE_HOST, State
+from servers.own_keys import SetOwnKey
 from servers.terminals import terminal_actions as actions
 from servers.terminals.sessions import limits
 from servers.verbs.power import hold
@@ -46,13 +44,13 @@ def permit(server: Server, *, actor: Actor, now: datetime) -> TerminalPermit:
         raise RuleViolation(_("The last key is still being taken off the server. Try again in a moment."), rule=RULE)
     if row is not None and row.wanted:
         if row.state != TerminalPermit.State.WAITING:  # also where it is in force: its owner says that it is gone
-            _carry_out(row, TerminalPermit.State.WAITING, now=now)
+            SetTerminalKey.carry_out(row, TerminalPermit.State.WAITING, now=now)
         return row
     private, public = remote.new_key()
     row = row or TerminalPermit(server=server)
     row.account_id, row.wanted, row.given_by, row.given_at = server.account_id, True, actor.user_id or 0, now
     row.private_key, row.public_key, row.staff_until = private, f"{public} {COMMENT}", None
-    _carry_out(row, TerminalPermit.State.WAITING, now=now)
+    SetTerminalKey.carry_out(row, TerminalPermit.State.WAITING, now=now)
     told(server, "servers.terminal.permitted", now=now, actor=actor, rule=RULE)
     return row
 
@@ -103,7 +101,9 @@ def say_again(server: Server, *, now: datetime) -> None:
     """A disk of another time knows the panel's key or not as it was then: it is put right, where the place can."""
     row = TerminalPermit.objects.select_for_update().filter(server=server).exclude(public_key="").first()
     if row is not None and places.capabilities(server.place).keys:
-        _carry_out(row, TerminalPermit.State.WAITING if row.wanted else TerminalPermit.State.ENDING, now=now)
+        SetTerminalKey.carry_out(
+            row, TerminalPermit.State.WAITING if row.wanted else TerminalPermit.State.ENDING, now=now
+        )
 
 
 def _end(server: Server, *, now: datetime) -> bool:
@@ -111,52 +111,16 @@ def _end(server: Server, *, now: datetime) -> bool:
     if row is None:
         return False
     row.wanted, row.private_key, row.staff_until, row.account_id = False, "", None, server.account_id
-    _carry_out(row, TerminalPermit.State.ENDING, now=now)
+    SetTerminalKey.carry_out(row, TerminalPermit.State.ENDING, now=now)
     return True
 
 
-def _carry_out(row: TerminalPermit, state: TerminalPermit.State, *, now: datetime) -> None:
-    row.state, row.turn = state, row.turn + 1
-    row.operation = operations.enqueue(
-        SetTerminalKey.kind, key=f"{SetTerminalKey.kind}:{row.server_id}:{row.turn}", now=now,
-        account_id=row.account_id, subject=row.server, payload={"server": row.server_id},
-    )  # fmt: skip
-    row.save()
-    published(row.server, "servers.terminal.changed")
-
-
 @operations.register
-class SetTerminalKey(operations.Handler):
+class SetTerminalKey(SetOwnKey):
     """The machine lets the panel's key in exactly while it is permitted."""
 
     kind = "servers.terminal_key"
     label = gettext_lazy("Install or remove the panel’s key for terminals")
-
-    def perform(self, op: Operation, *, now: datetime) -> dict[str, Any]:
-        row = TerminalPermit.objects.select_related("server").get(pk=op.payload["server"])
-        server = row.server
-        if server.state in {State.ORDERED, State.CREATING}:
-            raise NotYet(10, "the machine is still being made")
-        if server.state in ON_THE_HOST:
-            cloud = providers.get(server.place)
-            change = cloud.add_key if row.wanted else cloud.remove_key
-            change(server.provider_ref, row.public_key)
-        return {"turn": row.turn}
-
-    def completed(self, op: Operation, result: dict[str, Any], *, now: datetime) -> None:
-        row = TerminalPermit.objects.select_for_update(of=("self",)).select_related("server").get(
-            pk=op.payload["server"]
-        )  # fmt: skip
-        if result["turn"] != row.turn:
-            return  # it was changed meanwhile: its own operation follows
-        row.state = TerminalPermit.State.IN_FORCE if row.wanted else TerminalPermit.State.ENDED
-        row.save(update_fields=["state"])
-        published(row.server, "servers.terminal.changed")
-
-    def gave_up(self, op: Operation, error: str, *, now: datetime) -> None:
-        mine = TerminalPermit.objects.filter(server_id=op.payload["server"], operation=op)
-        if mine.update(state=TerminalPermit.State.FAILED):
-            told(
-                Server.objects.get(pk=op.payload["server"]), "servers.terminal.key_failed", now=now, actor=SYSTEM,
-                operation=op.pk,
-            )  # fmt: skip
+    rows = TerminalPermit
+    changed = "servers.terminal.changed"
+    failed = "servers.terminal.key_failed"

@@ -3,6 +3,7 @@
 Unlike its machines they are not kept apart by token: who asks twice gets two. A snapshot is whole after some looks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from sqlite3 import Connection, Row
@@ -15,25 +16,29 @@ GB = 10**9
 BLOCK = 4096
 
 
-class SimulatedSnapshots:
-    """Part of `SimulatedCloud`; see the port for what each verb promises."""
+class SimulatedSnapshots(ABC):
+    """Part of `SimulatedCloud`, which has what is abstract here; see the port for what each verb promises."""
 
     place: str
     label: str
     boot_looks: int
     trouble: Trouble
 
+    @abstractmethod
     def _call(self, verb: str, ref: str) -> AbstractContextManager[Connection]:
-        raise NotImplementedError
+        """A call that may go wrong as it was planned, with the store open for writing."""
 
+    @abstractmethod
     def _ready(self, db: Connection, ref: str) -> Row:
-        raise NotImplementedError
+        """The machine, once it is made."""
 
+    @abstractmethod
     def _power_on(self, db: Connection, row: Row) -> None:
-        raise NotImplementedError
+        """Its power comes back, and its counters begin anew."""
 
+    @abstractmethod
     def _node(self, db: Connection, row: Row) -> Node:
-        raise NotImplementedError
+        """The machine as the port tells of it."""
 
     def snapshot(self, ref: str, token: str) -> Snapshot:
         if (there := self.find_snapshot(token)) is not None:
