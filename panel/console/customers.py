@@ -17,8 +17,9 @@ from panel.accounts import selectors as people
 from panel.accounts.models import Acceptance, Account, Approval, Restriction
 from panel.console import selectors
 from panel.core.actors import Actor
-from panel.core.models import Event
-from servers.models import Server
+from panel.core.models import Event, Operation
+from servers.actions import DECIDE_FINDING
+from servers.models import Discrepancy, Server
 from tickets.models import Ticket
 
 NEWEST = 10
@@ -83,6 +84,16 @@ def everything(account: Account, actor: Actor) -> dict[str, Any]:
         "may_stand": sales.STAFF_STANDING.permits(actor),
         "may_see_vat": STAFF_VAT.permits(actor),
     }
+
+
+def about(op: Operation, actor: Actor) -> str:
+    """Where `actor` looks at what an operation is about; "" for what has no page for them."""
+    if op.subject_type == Discrepancy._meta.label_lower:
+        return reverse("servers:staff_finding", args=[op.subject_id]) if DECIDE_FINDING.permits(actor) else ""
+    if op.subject_type == Server._meta.label_lower:
+        reference = Server.objects.filter(pk=op.subject_id or 0).values_list("reference", flat=True).first()
+        return reverse("servers:staff_server_detail", args=[reference]) if reference else ""
+    return ""
 
 
 def link_to(row: Approval) -> str:

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from panel.accounts import selectors as people
-from panel.console import actions, audit, health, repairs, selectors
+from panel.console import actions, audit, customers, health, repairs, selectors
 from panel.console import work as works
 from panel.core import clock, keyset, operations, web
 from panel.core.errors import RuleViolation
@@ -58,7 +58,7 @@ def _operation_page(request: HttpRequest, op: Operation, refusal: str = "", stat
     handler = operations.HANDLERS.get(op.kind)
     context = {
         "op": op, "label": handler.label if handler else op.kind, "tries": op.tries.all(), "refusal": refusal,
-        "account": selectors.account_of(op.account_id),
+        "account": selectors.account_of(op.account_id), "about": customers.about(op, actor),
         "activity": people.timeline(Event.objects.filter(**subject_of(op)).order_by("-pk")[:20]),
         "payload": _as_json(op.payload), "result": _as_json(op.result),
         "may_retry": (is_open or operations.resumable(op)) and actions.RETRY.permits(actor),

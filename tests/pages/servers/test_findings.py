@@ -43,6 +43,10 @@ def test_a_lost_machine_is_made_anew_by_the_page(world: World, server: Server, s
     url = f"/ops/servers/findings/{row.pk}/"
     assert url in sam.get("/ops/servers/").content.decode()
     assert url in sam.get(f"/ops/servers/{server.reference}/").content.decode()
+    world.now = datetime.now(UTC)
+    world.work()
+    (review,) = world.failed_operations()
+    assert url in sam.get(f"/ops/operations/{review.pk}/").content.decode(), "what gave up leads to its finding"
     text = page(sam, row)
     for words in ("Machine missing", "Make the machine anew", server.provider_ref, "stays lost"):
         assert words in text, words
